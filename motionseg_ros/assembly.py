@@ -1,0 +1,40 @@
+"""Puts the pipeline together: stage names of the configuration become objects."""
+
+from __future__ import annotations
+
+from .core.config import Config
+from .core.pipeline import MotionSegmenter
+from .core.protocols import Classifier, Grouper, PointTracker, VideoMasker
+
+
+def build_segmenter(config: Config | None = None) -> MotionSegmenter:
+    """A pipeline with the stages that `config` names (the `cpu` defaults without it).
+
+    Stages are imported only when chosen, so that one that is not in use costs neither time nor a dependency.
+    """
+    config = config or Config()
+    return MotionSegmenter(config, _tracker(config), _classifier(config), _grouper(config), _masker(config))
+
+
+def _tracker(config: Config) -> PointTracker:
+    from .tracking.lucas_kanade import LucasKanadeTracker
+
+    return LucasKanadeTracker(config.tracker, config.window.length, config.window.stride)
+
+
+def _classifier(config: Config) -> Classifier:
+    from .trajectories.geometric import GeometricClassifier
+
+    return GeometricClassifier(config.classifier)
+
+
+def _grouper(config: Config) -> Grouper:
+    from .prompting.grouping import ProximityGrouper
+
+    return ProximityGrouper(config.grouping)
+
+
+def _masker(config: Config) -> VideoMasker:
+    from .masks.guided import GuidedMasker
+
+    return GuidedMasker(config.masker)

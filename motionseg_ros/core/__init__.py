@@ -1,0 +1,1 @@
+"""Types, configuration, sliding window, object registry and the pipeline. No ROS, no files, no windows."""

@@ -1,0 +1,65 @@
+"""What is known of each living trajectory over time: does it move, and which object does it carry."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# A trajectory starts as probably static, so that one classification alone makes no mover.
+PRIOR = 0.3
+
+
+class TrajectoryBeliefs:
+    """Low-passed P(moving) and the owning object per trajectory id. Memory: the living trajectories only."""
+
+    def __init__(self, weight: float) -> None:
+        """`weight` of the newest classification, 0..1."""
+        self._weight = weight
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all trajectories."""
+        self._ids = np.zeros(0, np.int64)
+        self._moving = np.zeros(0, np.float32)
+        self._known = np.zeros(0, bool)
+        self._owners = np.zeros(0, np.int64)
+
+    def follow(self, ids: np.ndarray) -> None:
+        """Keep just the trajectories `ids` (N,), in this order; new ones are unknown and own nothing."""
+        order = np.argsort(self._ids)
+        at = np.searchsorted(self._ids, ids, sorter=order)
+        row = order[np.minimum(at, len(order) - 1)] if len(order) else np.zeros(len(ids), np.int64)
+        old = self._ids[row] == ids if len(order) else np.zeros(len(ids), bool)
+
+        def carry(values: np.ndarray, new: float) -> np.ndarray:
+            return (
+                np.where(old, values[row], new).astype(values.dtype) if len(order) else np.full(len(ids), new)
+            )
+
+        self._moving = carry(self._moving, PRIOR).astype(np.float32)
+        self._known = carry(self._known, False).astype(bool)
+        self._owners = carry(self._owners, 0).astype(np.int64)
+        self._ids = ids.copy()
+
+    def update(self, rows: np.ndarray, probability: np.ndarray) -> None:
+        """Blend new probabilities (M,) into the trajectories `rows`, an index or boolean array selecting M."""
+        self._moving[rows] += self._weight * (probability - self._moving[rows])
+        self._known[rows] = True
+
+    def own(self, owners: np.ndarray) -> None:
+        """Set the owning object of every trajectory, (N,) ids, 0 for none."""
+        self._owners = owners.astype(np.int64)
+
+    @property
+    def moving(self) -> np.ndarray:
+        """(N,) float32, belief that each trajectory moves."""
+        return self._moving
+
+    @property
+    def known(self) -> np.ndarray:
+        """(N,) bool, classified at least once."""
+        return self._known
+
+    @property
+    def owners(self) -> np.ndarray:
+        """(N,) int64, object id or 0."""
+        return self._owners

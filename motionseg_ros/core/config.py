@@ -1,0 +1,298 @@
+"""The one declaration of every option: name, type, default, range and description.
+
+YAML files, ``--set``, ROS parameters, ``summary.json`` and the parameter reference are all derived from `Config`.
+The defaults are the ``cpu`` profile. Lengths in pixels are for the full-size input image unless a description
+says "working image" (the input scaled down so that its longer side is `image.working_size`).
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from .errors import ConfigError
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ImageConfig(_Group):
+    """How frames are prepared, once, for all stages."""
+
+    working_size: int = Field(
+        432, ge=64, le=4096, description="Longer side of the working image that tracking and flow use, px."
+    )
+
+
+class WindowConfig(_Group):
+    """The sliding window of frames."""
+
+    length: int = Field(16, ge=4, le=64, description="Frames in the sliding window.")
+    stride: int = Field(2, ge=1, le=64, description="Frames between two classifications of the window.")
+
+
+class SourceConfig(_Group):
+    """How a stream of frames is accepted."""
+
+    on_discontinuity: Literal["error", "restart"] = Field(
+        "error",
+        description="What commands do when the image size changes or stamps jump back: stop with an error, or "
+        "begin a fresh window. The live node always begins a fresh window.",
+    )
+    max_gap: float = Field(
+        1.0, gt=0, le=3600, description="A pause between two stamps that begins a fresh window, s."
+    )
+
+
+class TrackerConfig(_Group):
+    """The point tracker."""
+
+    name: Literal["lucas_kanade"] = Field("lucas_kanade", description="Which point tracker.")
+    spacing: int = Field(
+        12,
+        ge=4,
+        le=128,
+        description="Side of the grid cells that each get a trajectory, px of the working image.",
+    )
+    max_round_trip: float = Field(
+        0.7, gt=0, le=10, description="Largest forward-backward error of a point, px of the working image."
+    )
+    min_corner: float = Field(
+        0.03,
+        ge=0,
+        le=1,
+        description="Smallest corner worth tracking, share of the image's 90th percentile response.",
+    )
+    min_coverage: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="Share of grid cells with a point below which new ones are seeded at once.",
+    )
+
+
+class ClassifierConfig(_Group):
+    """The trajectory classifier. Excess: log of a trajectory's residual over the spread of all residuals."""
+
+    name: Literal["geometric"] = Field("geometric", description="Which trajectory classifier.")
+    threshold: float = Field(1.2, ge=0, le=10, description="Excess at which P(moving) is one half.")
+    steepness: float = Field(2.5, gt=0, le=20, description="Slope of the logistic from excess to P(moving).")
+    parallax: float = Field(
+        4.0,
+        ge=0,
+        le=1000,
+        description="Spread of the residuals, in units of tracking noise, that counts as parallax.",
+    )
+    memory: float = Field(
+        0.5, ge=0, lt=1, description="Share of a trajectory's former belief kept at each classification."
+    )
+    moving: float = Field(0.6, gt=0, lt=1, description="Belief from which a trajectory counts as moving.")
+
+
+class GroupingConfig(_Group):
+    """How moving trajectories become objects."""
+
+    name: Literal["proximity"] = Field("proximity", description="Which grouping of trajectories.")
+    reach: float = Field(
+        0.06, gt=0, le=1, description="Farthest two linked trajectories lie apart, share of the longer side."
+    )
+    max_difference: float = Field(
+        0.3,
+        gt=0,
+        le=2,
+        description="Largest difference of linked trajectories' motions, share of the faster.",
+    )
+    min_trajectories: int = Field(3, ge=1, le=100, description="Fewest trajectories that make a new object.")
+
+
+class MaskerConfig(_Group):
+    """The mask model."""
+
+    name: Literal["guided"] = Field("guided", description="Which mask model.")
+    threshold: float = Field(
+        1.0, ge=0, le=10, description="Least excess of the dense flow's residual that is called motion."
+    )
+    steepness: float = Field(2.5, gt=0, le=20, description="Slope of the logit in that excess.")
+    colour_tolerance: float = Field(
+        8.0, gt=0, le=255, description="Colour error (summed Lab levels) that the background test forgives."
+    )
+    trajectory_weight: float = Field(
+        2.0, ge=0, le=10, description="Weight of the trajectories' beliefs against the dense cues."
+    )
+    edge: float = Field(
+        6.0, gt=0, le=255, description="Colour step (Lab levels) across which smoothing falls to 1/e."
+    )
+    smoothness: float = Field(
+        900.0,
+        gt=0,
+        le=1e5,
+        description="Strength of the edge-aware smoothing: squared reach, px of the working image.",
+    )
+    min_area: float = Field(
+        0.001, ge=0, le=0.5, description="Smallest piece of an object that is shown, share of the image."
+    )
+
+
+class ObjectsConfig(_Group):
+    """The life of objects."""
+
+    max_objects: int = Field(32, ge=1, le=1000, description="Most objects alive at a time.")
+    rest_speed: float = Field(
+        5e-4,
+        ge=0,
+        le=0.1,
+        description="Speed beside the background below which an object rests, longer sides/frame.",
+    )
+    keep_stopped: float = Field(
+        5.0, ge=0, le=3600, description="How long a stopped object keeps its mask and id, s."
+    )
+    keep_occluded: float = Field(
+        2.0, ge=0, le=3600, description="How long an object that is out of sight keeps its id, s."
+    )
+    patience: int = Field(
+        3,
+        ge=1,
+        le=100,
+        description="Classifications in a row that must agree before objects are split or merged.",
+    )
+
+
+class NodeConfig(_Group):
+    """The live ROS 2 node."""
+
+    image_transport: Literal["raw", "compressed"] = Field(
+        "raw", description="Transport of the image subscription."
+    )
+    reliability: Literal["best_available", "reliable", "best_effort"] = Field(
+        "best_available", description="Reliability of the image subscription."
+    )
+    diagnostics_period: float = Field(
+        1.0, ge=0.1, le=60, description="Seconds between two diagnostics messages."
+    )
+    publish_queue: int = Field(5, ge=1, le=100, description="History depth of the publishers.")
+    stale_after: float = Field(
+        2.0, gt=0, le=3600, description="Seconds without an image after which diagnostics warn."
+    )
+
+
+@dataclass(frozen=True)
+class Option:
+    """One leaf of `Config`, described for ROS parameters, documentation and error messages."""
+
+    name: str
+    type: type
+    default: Any
+    description: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+class Config(_Group):
+    """The whole configuration."""
+
+    image: ImageConfig = ImageConfig()
+    window: WindowConfig = WindowConfig()
+    source: SourceConfig = SourceConfig()
+    tracker: TrackerConfig = TrackerConfig()
+    classifier: ClassifierConfig = ClassifierConfig()
+    grouping: GroupingConfig = GroupingConfig()
+    masker: MaskerConfig = MaskerConfig()
+    objects: ObjectsConfig = ObjectsConfig()
+    node: NodeConfig = NodeConfig()
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], origin: str = "configuration") -> Config:
+        """Build from nested groups.
+
+        Raises:
+            ConfigError: one line naming the option, the reason and what is allowed; `origin` says where it came from.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(f"{origin}: {_explain(error)}") from None
+
+    def with_values(self, values: dict[str, Any], origin: str = "configuration") -> Config:
+        """A copy with dotted option names replaced, e.g. ``{"window.stride": 2}``.
+
+        Raises:
+            ConfigError: an option that does not exist, or a value that it does not take.
+        """
+        nested = self.model_dump()
+        for name, value in values.items():
+            set_nested(nested, name, value, origin)
+        return Config.from_dict(nested, origin)
+
+
+def options(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[Option]:
+    """Every option of the configuration, dotted names, in the order of declaration."""
+    for name, info in model.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from options(info.annotation, f"{prefix}{name}.")
+        else:
+            yield _option(f"{prefix}{name}", info)
+
+
+def option_names() -> list[str]:
+    """Dotted names of all options."""
+    return [option.name for option in options()]
+
+
+def set_nested(nested: dict[str, Any], name: str, value: Any, origin: str = "configuration") -> None:
+    """Put `value` at a dotted option name in nested dictionaries, in place.
+
+    Raises:
+        ConfigError: an option that does not exist; the message suggests the nearest ones.
+    """
+    if name not in option_names():
+        raise ConfigError(f"{origin}: unknown option '{name}'{_suggest(name)}")
+    *groups, leaf = name.split(".")
+    for group in groups:
+        nested = nested.setdefault(group, {})
+    nested[leaf] = value
+
+
+def _option(name: str, info: FieldInfo) -> Option:
+    limits = {"ge": None, "gt": None, "le": None, "lt": None}
+    for constraint in info.metadata:
+        for key in limits:
+            limits[key] = getattr(constraint, key, limits[key])
+    annotation, choices = info.annotation, ()
+    if get_origin(annotation) is Literal:
+        choices, annotation = get_args(annotation), str
+    elif get_origin(annotation) in (Union, types.UnionType):
+        annotation = next(kind for kind in get_args(annotation) if kind is not type(None))
+    minimum = limits["ge"] if limits["ge"] is not None else limits["gt"]
+    maximum = limits["le"] if limits["le"] is not None else limits["lt"]
+    return Option(name, annotation, info.default, info.description or "", minimum, maximum, tuple(choices))
+
+
+def _suggest(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, option_names(), n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(near)}?" if near else "; see docs/parameters.md for the list"
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem of a pydantic error as one line, with the allowed range or choices."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown option '{name}'{_suggest(name)}"
+    known = {option.name: option for option in options()}
+    allowed = ""
+    if name in known:
+        option = known[name]
+        if option.choices:
+            return f"{name} must be one of {', '.join(option.choices)}, but got {first['input']!r}"
+        if option.minimum is not None or option.maximum is not None:
+            allowed = f" (allowed: {option.minimum} to {option.maximum})"
+    return f"{name}: {first['msg'].lower()}, but got {first['input']!r}{allowed}"

@@ -1,0 +1,212 @@
+"""The objects that are alive: ids that last, and what each one does.
+
+An object is MOVING while its trajectories part from the background, STOPPED while they rest, OCCLUDED while it
+has no pixels; it is let go when it has been stopped or out of sight for too long. An object that comes into sight
+again where it was expected gets its id back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .config import ObjectsConfig
+from .types import MAX_OBJECT_ID, Instance, ObjectState
+
+# Frames that an object must have moved before it may be called stopped rather than a false alarm.
+MOVED_FRAMES = 8
+# Frames of rest in a row that make an object STOPPED.
+REST_FRAMES = 3
+# How long an object that was hardly seen may be out of sight, s.
+HARDLY_SEEN = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What one frame shows of one object.
+
+    Args:
+        mask: (h, w) bool, the pixels inside `roi`.
+        roi: x, y, width, height, px.
+        motion_score: mean belief of the trajectories on it, 0..1.
+        mask_score: mean certainty of its pixels, 0..1.
+        velocity: (2,) px per frame in the image.
+        speed: px per frame beside the background; NaN without trajectories on it.
+        num_trajectories: how many are on it.
+    """
+
+    mask: np.ndarray
+    roi: tuple[int, int, int, int]
+    motion_score: float
+    mask_score: float
+    velocity: np.ndarray
+    speed: float
+    num_trajectories: int
+
+
+@dataclass(eq=False)
+class TrackedObject:
+    """The registry's record of one object; times in ns, lengths in px."""
+
+    id: int
+    first_seen: int
+    last_seen: int
+    last_moving: int
+    state: ObjectState = ObjectState.MOVING
+    seen_frames: int = 0
+    moved_frames: int = 0
+    rest_frames: int = 0
+    centre: np.ndarray | None = None
+    extent: float = 0.0
+    velocity: np.ndarray | None = None
+    observation: Observation | None = None
+
+    @property
+    def still(self) -> bool:
+        """Rests for long enough, after having moved for long enough."""
+        return self.rest_frames >= REST_FRAMES and self.moved_frames >= MOVED_FRAMES
+
+
+class ObjectRegistry:
+    """See the module's text. Memory: at most `max_objects` records."""
+
+    def __init__(self, config: ObjectsConfig) -> None:
+        self._config = config
+        self._objects: dict[int, TrackedObject] = {}
+        self._last_id = 0
+
+    def __contains__(self, object_id: int) -> bool:
+        return object_id in self._objects
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def clear(self) -> None:
+        """Let all objects go; their ids are not given again soon."""
+        self._objects.clear()
+
+    @property
+    def still(self) -> frozenset[int]:
+        """Ids of the objects that rest."""
+        return frozenset(o.id for o in self._objects.values() if o.still)
+
+    def first_seen(self, object_id: int) -> int:
+        """Stamp of the object's first frame, ns."""
+        return self._objects[object_id].first_seen
+
+    def create(self, stamp: int) -> int | None:
+        """A new object's id, or None when `max_objects` are alive."""
+        if len(self._objects) >= self._config.max_objects:
+            return None
+        object_id = self._last_id % MAX_OBJECT_ID + 1
+        while object_id in self._objects:
+            object_id = object_id % MAX_OBJECT_ID + 1
+        self._last_id = object_id
+        self._objects[object_id] = TrackedObject(object_id, stamp, stamp, stamp)
+        return object_id
+
+    def recall(self, positions: np.ndarray, stamp: int) -> int | None:
+        """The object out of sight that is expected nearest to `positions` (K, 2) px, or None when none is near."""
+        centre = positions.mean(0)
+        best, best_distance = None, np.inf
+        for record in self._objects.values():
+            if record.state is not ObjectState.OCCLUDED or record.centre is None:
+                continue
+            seconds = (stamp - record.last_seen) / 1e9
+            ahead = np.zeros(2) if record.velocity is None else record.velocity * seconds
+            # Its motion while hidden is a guess, so the search widens along with the way it may have gone.
+            distance = np.linalg.norm(record.centre + ahead - centre)
+            if distance <= record.extent + 0.5 * np.linalg.norm(ahead) and distance < best_distance:
+                best, best_distance = record.id, distance
+        return best
+
+    def remove(self, object_id: int) -> None:
+        """Let one object go."""
+        self._objects.pop(object_id, None)
+
+    def update(
+        self, observations: dict[int, Observation], stamp: int, frame_period: float, longer_side: int
+    ) -> list[int]:
+        """Bring every object up to this frame.
+
+        Args:
+            observations: what the frame shows, by id; objects without one are out of sight.
+            stamp: the frame's, ns.
+            frame_period: seconds since the frame before.
+            longer_side: of the image, px.
+
+        Returns:
+            ids of the objects that were let go with this frame.
+        """
+        rest = self._config.rest_speed * longer_side
+        for record in self._objects.values():
+            observation = observations.get(record.id)
+            record.observation = observation
+            if observation is None:
+                record.state = ObjectState.OCCLUDED
+                continue
+            _see(record, observation, stamp, frame_period)
+            if observation.speed < rest:
+                record.rest_frames += 1
+            elif observation.speed >= rest:  # not so for NaN: without trajectories nothing new is known
+                record.rest_frames = 0
+                record.moved_frames += 1
+            record.state = ObjectState.STOPPED if record.still else ObjectState.MOVING
+            if not record.still:
+                record.last_moving = stamp
+        gone = [record.id for record in self._objects.values() if self._expired(record, stamp)]
+        for object_id in gone:
+            del self._objects[object_id]
+        return gone
+
+    def instances(self) -> tuple[Instance, ...]:
+        """All objects that have been seen, by id; without pixels those that are out of sight."""
+        found = (_instance(self._objects[i]) for i in sorted(self._objects) if self._objects[i].seen_frames)
+        return tuple(found)
+
+    def _expired(self, record: TrackedObject, stamp: int) -> bool:
+        if record.state is ObjectState.STOPPED:
+            return stamp - record.last_moving > self._config.keep_stopped * 1e9
+        if record.state is ObjectState.OCCLUDED:
+            # What was hardly seen is a false alarm rather than an object behind something.
+            seen = record.seen_frames >= MOVED_FRAMES
+            keep = self._config.keep_occluded if seen else min(self._config.keep_occluded, HARDLY_SEEN)
+            return stamp - record.last_seen > keep * 1e9
+        return False
+
+
+def _see(record: TrackedObject, observation: Observation, stamp: int, frame_period: float) -> None:
+    """Note place and velocity of an object in sight."""
+    x, y, width, height = observation.roi
+    record.centre = np.array([x + width / 2, y + height / 2])
+    record.extent = float(max(width, height))
+    if frame_period > 0:  # two frames may carry the same stamp
+        velocity = observation.velocity / frame_period
+        record.velocity = velocity if record.velocity is None else 0.7 * record.velocity + 0.3 * velocity
+    record.seen_frames += 1
+    record.last_seen = stamp
+
+
+def _instance(record: TrackedObject) -> Instance:
+    observation = record.observation
+    velocity = (
+        (0.0, 0.0) if record.velocity is None else (float(record.velocity[0]), float(record.velocity[1]))
+    )
+    if observation is None:
+        roi, mask = (0, 0, 0, 0), np.zeros((0, 0), bool)
+        scores, count = (0.0, 0.0), 0
+    else:
+        roi, mask = observation.roi, observation.mask
+        scores, count = (observation.motion_score, observation.mask_score), observation.num_trajectories
+    return Instance(
+        id=record.id,
+        state=record.state,
+        motion_score=scores[0],
+        mask_score=scores[1],
+        roi=roi,
+        mask=mask,
+        velocity_px=velocity,
+        num_trajectories=count,
+        first_seen=record.first_seen,
+    )

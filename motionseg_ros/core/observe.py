@@ -1,0 +1,83 @@
+"""From mask logits and trajectories to a label image and one observation per object. Pure functions."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .objects import Observation
+
+
+def compose(masks: dict[int, np.ndarray], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """One label per pixel: the object with the largest positive logit.
+
+    Args:
+        masks: id -> (H, W) float32 logits.
+        size: (H, W) of the image.
+
+    Returns:
+        labels (H, W) uint16, and the winning logits (H, W) float32 (0 on the background).
+    """
+    labels = np.zeros(size, np.uint16)
+    best = np.zeros(size, np.float32)
+    for object_id, logits in sorted(masks.items()):
+        better = logits > best
+        labels[better] = object_id
+        np.maximum(best, logits, out=best)
+    return labels, best
+
+
+def sample(labels: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """(N,) int64: the label (H, W) under each position (N, 2) px, the nearest one for positions outside."""
+    height, width = labels.shape
+    column = np.clip(np.rint(positions[:, 0]), 0, width - 1).astype(np.int64)
+    row = np.clip(np.rint(positions[:, 1]), 0, height - 1).astype(np.int64)
+    return labels[row, column].astype(np.int64)
+
+
+def observe(
+    labels: np.ndarray,
+    logits: np.ndarray,
+    under: np.ndarray,
+    moving: np.ndarray,
+    velocities: np.ndarray,
+    relative: np.ndarray,
+) -> dict[int, Observation]:
+    """What the frame shows of each object in the label image.
+
+    Args:
+        labels: (H, W) uint16.
+        logits: (H, W) float32, the objects' winning logits.
+        under: (N,) int64, label under each trajectory.
+        moving: (N,) belief that each trajectory moves.
+        velocities: (N, 2) px per frame in the image, NaN where unknown.
+        relative: (N, 2) px per frame beside the background, NaN where unknown.
+    """
+    found = {}
+    present = np.flatnonzero(np.bincount(labels.ravel()))
+    for object_id in present[present > 0]:
+        mine = labels == object_id
+        x, y, width, height = cv2.boundingRect(mine.view(np.uint8))
+        mask = mine[y : y + height, x : x + width].copy()
+        certainty = 1.0 / (1.0 + np.exp(-logits[y : y + height, x : x + width][mask]))
+        on = under == object_id
+        found[int(object_id)] = Observation(
+            mask=mask,
+            roi=(x, y, width, height),
+            motion_score=float(moving[on].mean()) if on.any() else 0.0,
+            mask_score=float(certainty.mean()),
+            velocity=_median(velocities[on]),
+            speed=_median_length(relative[on]),
+            num_trajectories=int(on.sum()),
+        )
+    return found
+
+
+def _median(vectors: np.ndarray) -> np.ndarray:
+    vectors = vectors[~np.isnan(vectors).any(1)]
+    return np.median(vectors, axis=0) if len(vectors) else np.zeros(2)
+
+
+def _median_length(vectors: np.ndarray) -> float:
+    vectors = vectors[~np.isnan(vectors).any(1)]
+    return float(np.median(np.linalg.norm(vectors, axis=1))) if len(vectors) else float("nan")

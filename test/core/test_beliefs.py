@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from motionseg_ros.core.beliefs import TrajectoryBeliefs
+
+
+def ids(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+def everything(n: int) -> np.ndarray:
+    return np.ones(n, bool)
+
+
+def beliefs_of(values: dict[int, tuple[float, int]], weight: float = 1.0) -> TrajectoryBeliefs:
+    """Trajectory id -> (P(moving) told once, owner)."""
+    beliefs = TrajectoryBeliefs(weight)
+    beliefs.follow(ids(*values))
+    beliefs.update(everything(len(values)), np.array([p for p, _ in values.values()], np.float32))
+    beliefs.own(np.array([owner for _, owner in values.values()]))
+    return beliefs
+
+
+class TestFollow:
+    def test_new_trajectories_are_unknown_and_own_nothing(self):
+        beliefs = TrajectoryBeliefs(0.5)
+        beliefs.follow(ids(4, 9, 2))
+        assert not beliefs.known.any()
+        assert not beliefs.owners.any()
+        assert (beliefs.moving < 0.5).all()
+        assert (len(beliefs.moving), len(beliefs.known), len(beliefs.owners)) == (3, 3, 3)
+
+    @pytest.mark.parametrize("order", [(3, 8, 5), (8, 5, 3), (5, 3, 8)])
+    def test_values_go_with_the_ids_in_any_order(self, order):
+        values = {3: (0.1, 0), 8: (0.9, 2), 5: (0.6, 7)}
+        beliefs = beliefs_of(values)
+        beliefs.follow(ids(*order))
+        np.testing.assert_allclose(beliefs.moving, [values[i][0] for i in order])
+        np.testing.assert_array_equal(beliefs.owners, [values[i][1] for i in order])
+        assert beliefs.known.all()
+
+    def test_lost_ones_are_forgotten_and_new_ones_fill_in(self):
+        beliefs = beliefs_of({1: (0.9, 2), 2: (0.8, 3), 3: (0.7, 4)})
+        beliefs.follow(ids(3, 10, 1))
+        np.testing.assert_array_equal(beliefs.owners, [4, 0, 2])
+        np.testing.assert_array_equal(beliefs.known, [True, False, True])
+        np.testing.assert_allclose(beliefs.moving[[0, 2]], [0.7, 0.9])
+        beliefs.follow(ids(1, 2, 3))  # 2 was lost in between: what was known of it is gone
+        np.testing.assert_array_equal(beliefs.owners, [2, 0, 4])
+        np.testing.assert_array_equal(beliefs.known, [True, False, True])
+
+    @pytest.mark.parametrize("then", [(), (5,), (1, 2, 3, 4, 5)])
+    def test_from_none_and_to_none(self, then):
+        beliefs = TrajectoryBeliefs(0.5)
+        beliefs.follow(ids())
+        beliefs.follow(ids(*then))
+        assert len(beliefs.moving) == len(then)
+        beliefs.follow(ids())
+        assert len(beliefs.owners) == 0
+        beliefs.follow(ids(7))
+        np.testing.assert_array_equal(beliefs.owners, [0])
+
+    def test_keeps_the_types(self):
+        beliefs = beliefs_of({1: (0.9, 2)})
+        beliefs.follow(ids(1, 2))
+        assert (beliefs.moving.dtype, beliefs.known.dtype, beliefs.owners.dtype) == (
+            np.float32,
+            bool,
+            np.int64,
+        )
+
+    def test_takes_a_copy_of_the_ids(self):
+        mine = ids(1, 2)
+        beliefs = TrajectoryBeliefs(1.0)
+        beliefs.follow(mine)
+        beliefs.own(ids(5, 6))
+        mine[:] = (8, 9)
+        beliefs.follow(ids(2, 1))
+        np.testing.assert_array_equal(beliefs.owners, [6, 5])
+
+
+class TestUpdate:
+    @pytest.mark.parametrize("weight", [0.25, 0.5, 1.0])
+    def test_moves_towards_the_probability_by_its_weight(self, weight):
+        beliefs = TrajectoryBeliefs(weight)
+        beliefs.follow(ids(1, 2))
+        prior = beliefs.moving.copy()
+        beliefs.update(everything(2), np.array([1.0, 0.0], np.float32))
+        np.testing.assert_allclose(
+            beliefs.moving, (1 - weight) * prior + weight * np.array([1, 0]), rtol=1e-5
+        )
+
+    @pytest.mark.parametrize("rows", [np.array([False, True, False, True]), np.array([1, 3])])
+    def test_only_the_rows_told_change(self, rows):
+        beliefs = TrajectoryBeliefs(1.0)
+        beliefs.follow(ids(1, 2, 3, 4))
+        prior = beliefs.moving.copy()
+        beliefs.update(rows, np.array([0.9, 0.8], np.float32))
+        np.testing.assert_allclose(beliefs.moving, [prior[0], 0.9, prior[2], 0.8])
+        np.testing.assert_array_equal(beliefs.known, [False, True, False, True])
+
+    def test_agreeing_classifications_win_in_the_end(self):
+        beliefs = beliefs_of({1: (0.0, 0)}, weight=0.5)
+        for _ in range(10):
+            beliefs.update(everything(1), np.ones(1, np.float32))
+        assert beliefs.moving[0] > 0.99
+
+    def test_one_classification_alone_makes_no_mover_at_half_weight(self):
+        beliefs = TrajectoryBeliefs(0.5)
+        beliefs.follow(ids(1))
+        assert beliefs.moving[0] < 0.5
+
+
+def test_reset_forgets_all():
+    beliefs = beliefs_of({1: (0.9, 2), 2: (0.8, 3)})
+    beliefs.reset()
+    assert len(beliefs.moving) == 0
+    beliefs.follow(ids(1, 2))
+    assert not beliefs.known.any()
+    assert not beliefs.owners.any()

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from motionseg_ros.core.config import ObjectsConfig
+from motionseg_ros.core.objects import ObjectRegistry, Observation
+from motionseg_ros.core.types import MAX_OBJECT_ID, ObjectState
+
+SECOND = 1_000_000_000
+PERIOD = 0.1
+SIDE = 640
+
+
+def observation(
+    x: int = 100, y: int = 50, velocity=(2.0, 0.0), speed: float = 2.0, side: int = 20
+) -> Observation:
+    return Observation(
+        mask=np.ones((side, side), bool),
+        roi=(x, y, side, side),
+        motion_score=0.9,
+        mask_score=0.8,
+        velocity=np.array(velocity, float),
+        speed=speed,
+        num_trajectories=6,
+    )
+
+
+class Play:
+    """A registry and a clock that goes on by 0.1 s with every frame."""
+
+    def __init__(self, **config: object) -> None:
+        self.registry = ObjectRegistry(ObjectsConfig(**config))
+        self.stamp = 5 * SECOND
+
+    def frame(self, **seen: Observation) -> list[int]:
+        """``frame(_3=observation())``: the next frame shows object 3; returns the ids that were let go."""
+        self.stamp += int(PERIOD * SECOND)
+        observations = {int(name[1:]): value for name, value in seen.items()}
+        return self.registry.update(observations, self.stamp, PERIOD, SIDE)
+
+    def moves(self, frames: int) -> None:
+        """Object 1 goes to the right by 2 px/frame, from x = 100."""
+        for i in range(frames):
+            self.frame(_1=observation(x=100 + 2 * i))
+
+    def until_gone(self) -> float:
+        """Seconds in which nothing is seen until object 1 is let go."""
+        begin = self.stamp
+        while not self.frame():
+            assert self.stamp < begin + 20 * SECOND
+        return (self.stamp - begin) / SECOND
+
+    @property
+    def states(self) -> dict[int, ObjectState]:
+        return {instance.id: instance.state for instance in self.registry.instances()}
+
+
+class TestIds:
+    def test_count_up_from_one(self):
+        registry = ObjectRegistry(ObjectsConfig())
+        assert [registry.create(0) for _ in range(3)] == [1, 2, 3]
+        assert len(registry) == 3
+        assert 2 in registry
+        assert 4 not in registry
+
+    def test_are_not_given_again_soon(self):
+        registry = ObjectRegistry(ObjectsConfig())
+        given = []
+        for _ in range(50):
+            given.append(registry.create(0))
+            registry.remove(given[-1])
+        registry.create(0)
+        registry.clear()
+        given.append(registry.create(0))
+        assert given == [*range(1, 51), 52]
+
+    def test_begin_at_one_again_after_the_last_and_leave_out_the_living(self):
+        registry = ObjectRegistry(ObjectsConfig())
+        assert registry.create(0) == 1  # stays alive
+        for expected in range(2, MAX_OBJECT_ID + 1):
+            assert registry.create(0) == expected
+            registry.remove(expected)
+        assert registry.create(0) == 2
+
+    def test_no_more_than_max_objects_live(self):
+        registry = ObjectRegistry(ObjectsConfig(max_objects=3))
+        assert [registry.create(0) for _ in range(5)] == [1, 2, 3, None, None]
+        registry.remove(2)
+        assert registry.create(0) == 4
+        assert len(registry) == 3
+
+    def test_removing_an_unknown_object_does_nothing(self):
+        registry = ObjectRegistry(ObjectsConfig())
+        registry.create(0)
+        registry.remove(77)
+        assert len(registry) == 1
+
+
+class TestInstances:
+    def test_carry_what_was_observed(self):
+        play = Play()
+        play.registry.create(7 * SECOND)
+        play.frame(_1=observation(x=30, y=40))
+        (instance,) = play.registry.instances()
+        assert instance.id == 1
+        assert instance.state is ObjectState.MOVING
+        assert instance.roi == (30, 40, 20, 20)
+        assert instance.area == 400
+        assert (instance.motion_score, instance.mask_score) == pytest.approx((0.9, 0.8))
+        assert instance.num_trajectories == 6
+        assert instance.first_seen == 7 * SECOND == play.registry.first_seen(1)
+
+    def test_are_sorted_by_id(self):
+        play = Play()
+        for _ in range(3):
+            play.registry.create(0)
+        play.frame(_3=observation(), _1=observation(), _2=observation())
+        assert [instance.id for instance in play.registry.instances()] == [1, 2, 3]
+
+    def test_velocity_is_in_px_per_second(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        for _ in range(30):
+            play.frame(_1=observation(velocity=(3.0, -1.0)))
+        assert play.registry.instances()[0].velocity_px == pytest.approx((30.0, -10.0), rel=0.01)
+
+    def test_velocity_follows_a_change_smoothly(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        for _ in range(20):
+            play.frame(_1=observation(velocity=(3.0, 0.0)))
+        seen = []
+        for _ in range(20):
+            play.frame(_1=observation(velocity=(-3.0, 0.0)))
+            seen.append(play.registry.instances()[0].velocity_px[0])
+        assert seen == sorted(seen, reverse=True)
+        assert -30 < seen[0] < 30
+        assert seen[-1] == pytest.approx(-30, abs=0.5)
+
+    def test_two_frames_with_the_same_stamp_do_not_make_it_fly(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        for _ in range(20):
+            play.frame(_1=observation(velocity=(3.0, 0.0)))
+        play.registry.update({1: observation(velocity=(3.0, 0.0))}, play.stamp, 0.0, SIDE)
+        assert play.registry.instances()[0].velocity_px[0] == pytest.approx(30, rel=0.2)
+
+    def test_an_object_that_was_never_seen_is_not_shown_and_goes(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        assert play.until_gone() < 1.0
+        assert play.registry.instances() == ()
+        assert len(play.registry) == 0
+
+    def test_what_the_registry_does_not_know_is_ignored(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        play.frame(_1=observation(), _9=observation())
+        assert set(play.states) == {1}
+
+
+class TestStopping:
+    def test_an_object_that_rests_after_it_moved_is_stopped_and_moves_again(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        play.moves(15)
+        assert play.states == {1: ObjectState.MOVING}
+        assert play.registry.still == frozenset()
+        for _ in range(10):
+            play.frame(_1=observation(speed=0.0, velocity=(0, 0)))
+        assert play.states == {1: ObjectState.STOPPED}
+        assert play.registry.still == {1}
+        play.moves(1)
+        assert play.states == {1: ObjectState.MOVING}
+        assert play.registry.still == frozenset()
+
+    def test_one_frame_of_rest_is_no_stop(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        play.moves(15)
+        play.frame(_1=observation(speed=0.0))
+        assert play.states == {1: ObjectState.MOVING}
+
+    def test_what_hardly_moved_never_counts_as_stopped(self):
+        """A false alarm that comes to rest is no object that stands still."""
+        play = Play()
+        play.registry.create(play.stamp)
+        play.moves(2)
+        for _ in range(10):
+            play.frame(_1=observation(speed=0.0))
+        assert play.states.get(1) is not ObjectState.STOPPED
+        assert play.registry.still == frozenset()
+
+    def test_without_trajectories_nothing_changes(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        play.moves(15)
+        for _ in range(10):
+            play.frame(_1=observation(speed=float("nan")))
+        assert play.states == {1: ObjectState.MOVING}
+
+    @pytest.mark.parametrize("keep", [0.5, 2.0])
+    def test_a_stopped_object_is_let_go_in_the_end(self, keep):
+        play = Play(keep_stopped=keep)
+        play.registry.create(play.stamp)
+        play.moves(15)
+        moved = play.stamp
+        gone = []
+        while not gone and play.stamp < moved + 10 * SECOND:
+            gone = play.frame(_1=observation(speed=0.0))
+        assert gone == [1]
+        assert keep <= (play.stamp - moved) / SECOND <= keep + 0.5
+        assert play.states == {}
+        assert 1 not in play.registry
+
+    def test_rest_is_relative_to_the_image(self):
+        """0.4 px a frame is rest in a large image and motion in a small one."""
+        for side, expected in ((1600, ObjectState.STOPPED), (320, ObjectState.MOVING)):
+            registry = ObjectRegistry(ObjectsConfig(rest_speed=5e-4))
+            registry.create(0)
+            for i in range(30):
+                speed = 5.0 if i < 15 else 0.4
+                registry.update({1: observation(speed=speed)}, i * SECOND // 10, PERIOD, side)
+            assert registry.instances()[0].state is expected
+
+
+class TestOcclusion:
+    def test_an_object_out_of_sight_keeps_its_id_without_pixels(self):
+        play = Play(keep_occluded=2.0)
+        play.registry.create(play.stamp)
+        play.moves(15)
+        assert play.frame() == []
+        (instance,) = play.registry.instances()
+        assert instance.state is ObjectState.OCCLUDED
+        assert instance.roi == (0, 0, 0, 0)
+        assert instance.area == 0
+        assert instance.num_trajectories == 0
+        assert 1 in play.registry
+
+    @pytest.mark.parametrize("keep", [0.5, 1.0])
+    def test_it_is_let_go_when_it_stays_away(self, keep):
+        play = Play(keep_occluded=keep)
+        play.registry.create(play.stamp)
+        play.moves(15)
+        seen = play.stamp
+        gone = []
+        while not gone and play.stamp < seen + 10 * SECOND:
+            gone = play.frame()
+        assert gone == [1]
+        assert keep <= (play.stamp - seen) / SECOND <= keep + 0.2
+
+    def test_what_was_hardly_seen_is_let_go_much_sooner(self):
+        play = Play(keep_occluded=5.0)
+        play.registry.create(play.stamp)
+        play.moves(2)
+        assert play.until_gone() < 1.0
+        assert 1 not in play.registry
+
+    def test_it_is_seen_again(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        play.moves(15)
+        play.frame()
+        play.moves(1)
+        assert play.states == {1: ObjectState.MOVING}
+
+    def test_recalled_where_it_was_going(self):
+        play = Play(keep_occluded=5.0)
+        play.registry.create(play.stamp)
+        play.moves(30)  # 20 px/s to the right; the last centre is (168, 60)
+        for _ in range(20):
+            play.frame()
+        there = np.array([[168 + 40.0, 60.0]] * 3)
+        assert play.registry.recall(there, play.stamp) == 1
+        assert play.registry.recall(there + np.array([0, 150]), play.stamp) is None
+        assert play.registry.recall(there - np.array([200, 0]), play.stamp) is None
+
+    def test_only_what_is_out_of_sight_is_recalled(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        play.moves(15)
+        assert play.registry.recall(np.array([[138.0, 60.0]]), play.stamp) is None
+
+    def test_the_nearest_is_recalled(self):
+        play = Play(keep_occluded=5.0)
+        for _ in range(2):
+            play.registry.create(play.stamp)
+        for _ in range(15):
+            play.frame(
+                _1=observation(x=100, velocity=(0, 0), speed=2.0),
+                _2=observation(x=112, velocity=(0, 0), speed=2.0),
+            )
+        play.frame()
+        assert play.registry.recall(np.array([[111.0, 60.0]]), play.stamp) == 1
+        assert play.registry.recall(np.array([[121.0, 60.0]]), play.stamp) == 2
+
+    def test_nothing_to_recall(self):
+        assert ObjectRegistry(ObjectsConfig()).recall(np.zeros((2, 2)), 0) is None
+
+
+def test_clear_lets_all_go():
+    play = Play()
+    play.registry.create(play.stamp)
+    play.moves(15)
+    play.registry.clear()
+    assert len(play.registry) == 0
+    assert play.registry.instances() == ()
+    assert play.registry.still == frozenset()
+
+
+def test_the_number_of_records_is_bounded():
+    play = Play(max_objects=8, keep_occluded=0.5)
+    for i in range(400):
+        play.registry.create(play.stamp)
+        alive = {f"_{k}": observation(x=i) for k in range(1, 500) if k in play.registry and k % 3}
+        play.frame(**alive)
+        assert len(play.registry) <= 8

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from motionseg_ros.core.observe import compose, observe, sample
+
+
+def field(height: int, width: int, inside: tuple[slice, slice], logit: float) -> np.ndarray:
+    logits = np.full((height, width), -3.0, np.float32)
+    logits[inside] = logit
+    return logits
+
+
+class TestCompose:
+    def test_the_largest_positive_logit_wins(self):
+        masks = {
+            9: field(4, 6, np.s_[:, :4], 1.0),
+            4: field(4, 6, np.s_[:, 2:], 2.0),
+        }
+        labels, best = compose(masks, (4, 6))
+        assert labels.dtype == np.uint16
+        np.testing.assert_array_equal(labels[0], [9, 9, 4, 4, 4, 4])
+        np.testing.assert_array_equal(best[0], [1, 1, 2, 2, 2, 2])
+
+    @pytest.mark.parametrize("logit", [0.0, -0.1])
+    def test_what_is_not_positive_is_background(self, logit):
+        labels, best = compose({1: np.full((3, 3), logit, np.float32)}, (3, 3))
+        assert not labels.any()
+        assert not best.any()
+
+    def test_no_masks_no_labels(self):
+        labels, best = compose({}, (2, 5))
+        assert labels.shape == best.shape == (2, 5)
+        assert not labels.any()
+
+    def test_the_answer_does_not_depend_on_the_order_of_the_objects(self):
+        rng = np.random.default_rng(0)
+        masks = {i: rng.normal(size=(8, 8)).astype(np.float32).round() for i in (3, 1, 2)}
+        one, _ = compose(masks, (8, 8))
+        other, _ = compose(dict(reversed(masks.items())), (8, 8))
+        np.testing.assert_array_equal(one, other)
+
+    def test_the_largest_id_fits(self):
+        assert compose({65534: np.ones((1, 1), np.float32)}, (1, 1))[0][0, 0] == 65534
+
+
+class TestSample:
+    LABELS = np.arange(12, dtype=np.uint16).reshape(3, 4)
+
+    @pytest.mark.parametrize(
+        ("x", "y", "expected"),
+        [(0, 0, 0), (2, 1, 6), (2.4, 1.4, 6), (2.6, 0.6, 7), (-5, 1, 4), (9, 9, 11), (3.4, -0.4, 3)],
+    )
+    def test_takes_the_nearest_pixel(self, x, y, expected):
+        found = sample(self.LABELS, np.array([[x, y]], np.float32))
+        assert found.dtype == np.int64
+        assert found.tolist() == [expected]
+
+    def test_no_positions(self):
+        assert sample(self.LABELS, np.zeros((0, 2), np.float32)).shape == (0,)
+
+
+class TestObserve:
+    @staticmethod
+    def observe(labels, logits=None, under=(), moving=(), velocities=(), relative=()):
+        return observe(
+            labels,
+            np.where(labels > 0, 2.0, 0.0).astype(np.float32) if logits is None else logits,
+            np.array(under, np.int64),
+            np.array(moving, np.float32),
+            np.array(velocities, np.float32).reshape(-1, 2),
+            np.array(relative, np.float32).reshape(-1, 2),
+        )
+
+    def test_roi_is_tight_and_the_mask_fills_it(self):
+        labels = np.zeros((10, 12), np.uint16)
+        labels[2:5, 3:9] = 7
+        labels[2, 3] = 0
+        found = self.observe(labels)
+        assert set(found) == {7}
+        assert found[7].roi == (3, 2, 6, 3)
+        np.testing.assert_array_equal(found[7].mask, labels[2:5, 3:9] == 7)
+
+    def test_two_objects_that_overlap_in_their_boxes(self):
+        labels = np.tri(6, dtype=np.uint16) + 1
+        found = self.observe(labels)
+        assert found[1].mask.sum() + found[2].mask.sum() == labels.size
+        assert found[2].roi == (0, 0, 6, 6)
+
+    def test_scores_are_means_over_its_own_pixels_and_trajectories(self):
+        labels = np.array([[1, 1, 0, 2]], np.uint16)
+        logits = np.array([[0.0, 100.0, 0.0, np.log(3)]], np.float32)
+        found = self.observe(
+            labels, logits, [1, 1, 0, 2], [0.4, 0.8, 0.9, 1.0], np.zeros((4, 2)), np.zeros((4, 2))
+        )
+        assert found[1].mask_score == pytest.approx(0.75)
+        assert found[2].mask_score == pytest.approx(0.75)
+        assert found[1].motion_score == pytest.approx(0.6)
+        assert found[2].motion_score == pytest.approx(1.0)
+        assert (found[1].num_trajectories, found[2].num_trajectories) == (2, 1)
+
+    def test_velocity_and_speed_are_medians_of_what_is_known(self):
+        labels = np.full((2, 2), 1, np.uint16)
+        velocities = [[1, 2], [3, 2], [100, 2], [np.nan, np.nan]]
+        relative = [[3, 4], [6, 8], [0, 0], [np.nan, 1]]
+        found = self.observe(labels, None, [1] * 4, [0.9] * 4, velocities, relative)[1]
+        np.testing.assert_allclose(found.velocity, [3, 2])
+        assert found.speed == pytest.approx(5.0)
+
+    def test_without_trajectories_the_speed_is_unknown(self):
+        found = self.observe(np.full((2, 2), 1, np.uint16))[1]
+        assert found.num_trajectories == 0
+        assert found.motion_score == 0.0
+        assert np.isnan(found.speed)
+        np.testing.assert_array_equal(found.velocity, [0, 0])
+
+    def test_an_empty_image_shows_nothing(self):
+        assert self.observe(np.zeros((3, 3), np.uint16)) == {}

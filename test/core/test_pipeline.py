@@ -1,0 +1,354 @@
+"""The pipeline with stages whose answers are known beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from motionseg_ros.core.config import Config
+from motionseg_ros.core.pipeline import MotionSegmenter
+from motionseg_ros.core.types import Frame, FrameResult, ObjectState, Prompts, Tracks
+from motionseg_ros.core.window import SlidingWindow
+
+SECOND = 1_000_000_000
+PERIOD = SECOND // 10
+SIZE = (96, 160)
+
+
+class KnownTracker:
+    """A grid of points at rest, and 24 that go to the right by 3 px a frame while `moving` is True."""
+
+    def __init__(self, length: int) -> None:
+        grid = np.stack(np.meshgrid(np.arange(4, 160, 12), np.arange(4, 96, 12)), -1).reshape(-1, 2)
+        self.rest = grid.astype(np.float32)
+        self.length = length
+        self.moving = True
+        self.resets = -1
+        self.reset()
+
+    def reset(self) -> None:
+        self.resets += 1
+        self.history: list[np.ndarray] = []
+        corner = np.stack(np.meshgrid([14, 20, 26, 32, 38, 44], [36, 42, 48, 54]), -1).reshape(-1, 2)
+        self.movers = corner.astype(np.float32)
+
+    def push(self, window: SlidingWindow) -> None:
+        if self.history and self.moving:
+            self.movers = self.movers + np.float32([3, 0])
+        self.history = [*self.history, np.concatenate([self.rest, self.movers])][-self.length :]
+
+    def window(self) -> Tracks:
+        positions = np.stack(self.history, axis=1)
+        n, t = positions.shape[:2]
+        seen = np.ones((n, t), bool)
+        one = seen.astype(np.float32)
+        return Tracks(positions, seen, one, one, np.zeros(n, np.int64), np.arange(n, dtype=np.int64))
+
+    @property
+    def count(self) -> int:
+        return len(self.rest)
+
+
+class KnownClassifier:
+    """Says of the movers what `probability` says, of the others that they rest."""
+
+    def __init__(self, tracker: KnownTracker) -> None:
+        self.tracker = tracker
+        self.probability = 0.98
+        self.calls: list[tuple[int, int]] = []
+
+    def __call__(self, tracks: Tracks, size, depth=None, semantics=None) -> np.ndarray:
+        self.calls.append((len(tracks), tracks.num_frames))
+        return np.where(tracks.ids >= self.tracker.count, self.probability, 0.02).astype(np.float32)
+
+
+class KnownGrouper:
+    """One group for all (`parts` 1), or the left and the right half (`parts` 2)."""
+
+    parts = 1
+
+    def __call__(self, positions: np.ndarray, motions: np.ndarray, size) -> np.ndarray:
+        if self.parts == 1 or not len(positions):
+            return np.zeros(len(positions), np.int64)
+        return (positions[:, 0] > np.median(positions[:, 0])).astype(np.int64)
+
+
+class KnownMasker:
+    """Paints a box about the trajectories that carry each object that was added; nothing while `hidden`."""
+
+    def __init__(self) -> None:
+        self.hidden = False
+        self.resets = -1
+        self.added: list[int] = []
+        self.removed: list[int] = []
+        self.reset()
+
+    def reset(self) -> None:
+        self.resets += 1
+        self.size = (0, 0)
+        self.boxes: dict[int, np.ndarray] = {}
+
+    def push(self, window: SlidingWindow, evidence) -> None:
+        self.size = window.frame.size
+        self.evidence = evidence
+        for object_id in self.boxes:
+            mine = evidence.positions[evidence.owners == object_id]
+            if len(mine):
+                self.boxes[object_id] = mine
+
+    def add(self, object_id: int, prompts: Prompts) -> None:
+        assert len(prompts.points)
+        self.added.append(object_id)
+        self.boxes[object_id] = prompts.points
+
+    def remove(self, object_id: int) -> None:
+        self.removed.append(object_id)
+        self.boxes.pop(object_id, None)
+
+    def masks(self) -> dict[int, np.ndarray]:
+        if self.hidden:
+            return {}
+        found = {}
+        for object_id, points in self.boxes.items():
+            logits = np.full(self.size, -2.0, np.float32)
+            (x0, y0), (x1, y1) = points.min(0).astype(int) - 3, points.max(0).astype(int) + 4
+            # Where two claim a pixel the later one has it, as a mask model prompted with both would say.
+            logits[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = 2.0 + 0.01 * object_id
+            if (logits > 0).any():
+                found[object_id] = logits
+        return found
+
+
+class Rig:
+    """The pipeline with the four stages above and a clock."""
+
+    def __init__(self, check: Callable[[FrameResult, Frame], None], values: dict[str, object]) -> None:
+        self.check = check
+        self.config = Config().with_values(
+            {"window.stride": 2, "window.length": 8, "classifier.memory": 0.0} | values
+        )
+        self.tracker = KnownTracker(self.config.window.length)
+        self.classifier = KnownClassifier(self.tracker)
+        self.grouper = KnownGrouper()
+        self.masker = KnownMasker()
+        self.segmenter = MotionSegmenter(
+            self.config, self.tracker, self.classifier, self.grouper, self.masker
+        )
+        self.index = -1
+        self.stamp = 100 * SECOND
+
+    def push(self, frames: int = 1, size: tuple[int, int] = SIZE) -> FrameResult:
+        for _ in range(frames):
+            self.index += 1
+            self.stamp += PERIOD
+            frame = Frame(np.zeros((*size, 3), np.uint8), self.stamp, "camera", self.index)
+            result = self.segmenter.push(frame)
+            self.check(result, frame)
+        return result
+
+
+@pytest.fixture
+def make_rig(check) -> Callable[..., Rig]:
+    """``make_rig({"window.stride": 3})``"""
+    return lambda values=None: Rig(check, values or {})
+
+
+class TestDataFlow:
+    def test_a_mover_becomes_an_object(self, make_rig):
+        rig = make_rig()
+        assert rig.push().instances == ()
+        result = rig.push(9)
+        (instance,) = result.instances
+        assert instance.id == 1
+        assert instance.state is ObjectState.MOVING
+        assert instance.num_trajectories >= 24
+        assert instance.velocity_px == pytest.approx((30.0, 0.0), abs=8)  # the box holds a few resting points
+        assert instance.motion_score > 0.5
+        assert result.labels[44, 20 + 27] == 1
+
+    def test_it_keeps_its_id(self, make_rig):
+        rig = make_rig()
+        rig.push(6)
+        assert {i.id for _ in range(20) for i in rig.push().instances} == {1}
+
+    def test_two_movers_become_two_objects(self, make_rig):
+        rig = make_rig()
+        rig.grouper.parts = 2
+        assert [i.id for i in rig.push(10).instances] == [1, 2]
+
+    def test_first_seen_stays(self, make_rig):
+        rig = make_rig()
+        rig.push(8)
+        seen = [rig.push().instances[0].first_seen for _ in range(8)]
+        assert len(set(seen)) == 1
+        assert 100 * SECOND < seen[0] <= 100 * SECOND + 8 * PERIOD
+
+    @pytest.mark.parametrize("stride", [1, 2, 5])
+    def test_trajectories_are_classified_every_stride(self, make_rig, stride):
+        rig = make_rig({"window.stride": stride, "window.length": 16})
+        rig.push(20)
+        # not before they have been seen in a few frames, and never with more than the window
+        expected = [min(k + 1, 16) for k in range(0, 20, stride)]
+        frames = [frames for _, frames in rig.classifier.calls]
+        assert frames == expected[len(expected) - len(frames) :]
+        assert len(expected) - 3 <= len(frames)
+
+    def test_nothing_moves_nothing_is_shown(self, make_rig):
+        rig = make_rig()
+        rig.classifier.probability = 0.02
+        for _ in range(12):
+            result = rig.push()
+            assert result.instances == ()
+            assert not result.labels.any()
+        assert rig.masker.added == []
+
+    def test_the_evidence_says_what_is_known(self, make_rig):
+        rig = make_rig()
+        rig.push(10)
+        evidence, count = rig.masker.evidence, rig.tracker.count
+        assert evidence.known.all()
+        assert (evidence.moving[:count] < 0.1).all()
+        assert (evidence.moving[count:] > 0.9).all()
+        assert (evidence.owners[count:] == 1).all()
+        np.testing.assert_allclose(evidence.background.homographies[1], np.eye(3), atol=0.01)
+        assert evidence.background.gaps == (1, 2, 4)  # the window holds eight frames
+
+    def test_stages_are_timed(self, make_rig):
+        timings = make_rig().push(3).timings_ms
+        assert {"track", "mask", "total"} <= set(timings)
+        parts = sum(value for name, value in timings.items() if name != "total")
+        assert 0 < parts <= timings["total"]
+
+    def test_no_more_objects_than_allowed(self, make_rig):
+        rig = make_rig({"objects.max_objects": 1})
+        rig.grouper.parts = 2
+        assert len(rig.push(12).instances) == 1
+
+
+class TestLife:
+    def test_parts_that_go_their_own_way_split_after_patience(self, make_rig):
+        rig = make_rig({"objects.patience": 3})
+        rig.push(8)
+        rig.grouper.parts = 2
+        assert len(rig.push(3).instances) == 1
+        assert [i.id for i in rig.push(7).instances] == [1, 2]
+
+    def test_parts_that_go_together_merge_after_patience(self, make_rig):
+        rig = make_rig({"objects.patience": 3})
+        rig.grouper.parts = 2
+        rig.push(8)
+        rig.grouper.parts = 1
+        assert len(rig.push(2).instances) == 2
+        assert [i.id for i in rig.push(8).instances] == [1]
+        assert rig.masker.removed == [2]
+
+    def test_an_object_that_stops_is_stopped_then_let_go(self, make_rig):
+        rig = make_rig({"objects.keep_stopped": 1.0})
+        rig.push(20)
+        rig.tracker.moving = False
+        rig.classifier.probability = 0.02
+        states = [[i.state for i in rig.push().instances] for _ in range(40)]
+        assert [ObjectState.STOPPED] in states
+        assert states[-1] == []
+        assert states.index([ObjectState.STOPPED]) < 10
+        assert 1 in rig.masker.removed
+
+    def test_one_that_goes_out_of_sight_and_comes_back_keeps_its_id(self, make_rig):
+        rig = make_rig({"objects.keep_occluded": 2.0})
+        rig.push(20)
+        rig.masker.hidden = True
+        result = rig.push(5)
+        assert [i.state for i in result.instances] == [ObjectState.OCCLUDED]
+        rig.masker.hidden = False
+        result = rig.push(5)
+        assert [(i.id, i.state) for i in result.instances] == [(1, ObjectState.MOVING)]
+
+    def test_movers_whose_object_was_let_go_become_a_new_object(self, make_rig):
+        """The trajectories go on moving: they must neither be lost nor call back an id that is no more."""
+        rig = make_rig({"objects.keep_occluded": 0.3})
+        rig.push(20)
+        rig.masker.hidden = True
+        while rig.push().instances:
+            pass
+        rig.masker.hidden = False
+        result = rig.push(6)
+        assert [i.id for i in result.instances] == [2]
+
+
+class TestRestart:
+    def test_the_first_frame_is_no_restart(self, make_rig):
+        assert make_rig().push().restart is None
+
+    def test_going_on_is_no_restart(self, make_rig):
+        rig = make_rig()
+        assert all(rig.push().restart is None for _ in range(5))
+
+    def test_reset_is_told_with_the_next_result_and_only_that(self, make_rig):
+        rig = make_rig()
+        rig.push(10)
+        rig.segmenter.reset("asked for by the operator")
+        result = rig.push()
+        assert result.restart == "asked for by the operator"
+        assert result.instances == ()
+        assert rig.push().restart is None
+
+    def test_reset_before_the_first_frame(self, make_rig):
+        rig = make_rig()
+        rig.segmenter.reset("why not")
+        assert rig.push().restart == "why not"
+
+    def test_reset_reaches_the_stages(self, make_rig):
+        rig = make_rig()
+        rig.push(5)
+        before = rig.tracker.resets, rig.masker.resets
+        rig.segmenter.reset("again")
+        assert (rig.tracker.resets, rig.masker.resets) == (before[0] + 1, before[1] + 1)
+
+    def test_another_size(self, make_rig):
+        rig = make_rig()
+        rig.push(10)
+        result = rig.push(size=(120, 160))
+        assert "160x96" in result.restart
+        assert "160x120" in result.restart
+        assert result.instances == ()
+        assert rig.push(size=(120, 160)).restart is None
+
+    def test_a_stamp_that_jumps_back(self, make_rig):
+        rig = make_rig()
+        rig.push(10)
+        rig.stamp -= 5 * SECOND
+        result = rig.push()
+        assert "back" in result.restart
+        assert "4.9" in result.restart
+        assert result.instances == ()
+        assert rig.push().restart is None
+
+    @pytest.mark.parametrize(("gap", "restarts"), [(0.8, False), (1.5, True)])
+    def test_a_pause(self, make_rig, gap, restarts):
+        rig = make_rig({"source.max_gap": 1.0})
+        rig.push(10)
+        rig.stamp += int(gap * SECOND) - PERIOD
+        result = rig.push()
+        assert (result.restart is not None) == restarts
+        if restarts:
+            assert "1.5" in result.restart
+
+    def test_equal_stamps_are_no_restart(self, make_rig):
+        rig = make_rig()
+        rig.push(10)
+        rig.stamp -= PERIOD
+        assert rig.push().restart is None
+
+    def test_reasons_are_one_line(self, make_rig):
+        rig = make_rig()
+        rig.push(3)
+        assert "\n" not in rig.push(size=(20, 30)).restart
+
+    def test_ids_are_not_used_again_after_it(self, make_rig):
+        rig = make_rig()
+        rig.push(10)
+        for expected in (2, 3):
+            rig.segmenter.reset("again")
+            assert [i.id for i in rig.push(10).instances] == [expected]

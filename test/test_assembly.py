@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from motionseg_ros.assembly import build_segmenter
+from motionseg_ros.core.config import Config, options
+from motionseg_ros.core.pipeline import MotionSegmenter
+from motionseg_ros.core.types import Frame, FrameResult
+
+
+def test_builds_the_defaults_without_a_configuration():
+    segmenter = build_segmenter()
+    assert isinstance(segmenter, MotionSegmenter)
+    assert segmenter.config == Config()
+
+
+STAGES = [(o.name, choice) for o in options() if o.name.endswith(".name") for choice in o.choices]
+
+
+@pytest.mark.parametrize(("option", "name"), STAGES, ids=[f"{o}={n}" for o, n in STAGES])
+def test_every_stage_that_can_be_named_is_built_and_answers(option, name):
+    segmenter = build_segmenter(Config().with_values({option: name}))
+    result = segmenter.push(Frame(np.zeros((48, 64, 3), np.uint8), 5, "camera", 3))
+    assert isinstance(result, FrameResult)
+    assert (result.size, result.stamp, result.frame_id, result.index) == ((48, 64), 5, "camera", 3)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("window.stride", 4), ("image.working_size", 64), ("tracker.spacing", 8)]
+)
+def test_takes_the_configuration(option, value):
+    config = Config().with_values({option: value})
+    assert build_segmenter(config).config == config
+
+
+def test_two_pipelines_share_no_state():
+    one, other = build_segmenter(), build_segmenter()
+    image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    one.push(Frame(image, stamp=10))
+    assert other.push(Frame(image[:40], stamp=1)).restart is None
+
+
+def test_needs_neither_ros_nor_torch():
+    """The core and the default stages run where neither is installed."""
+    code = (
+        "import sys; from motionseg_ros.assembly import build_segmenter; build_segmenter();"
+        "sys.exit(','.join(m for m in ('rclpy', 'torch', 'cv_bridge', 'rosbags') if m in sys.modules) or 0)"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
