@@ -1,0 +1,1 @@
+"""Maskers: from prompts to one dense mask per object."""

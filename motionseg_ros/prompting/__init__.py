@@ -1,0 +1,1 @@
+"""From moving trajectories to prompts."""

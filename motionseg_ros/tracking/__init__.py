@@ -1,0 +1,1 @@
+"""Point trackers: long trajectories through the sliding window."""

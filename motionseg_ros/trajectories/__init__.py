@@ -1,0 +1,1 @@
+"""Trajectory classifiers: which trajectories move on their own."""

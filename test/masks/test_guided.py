@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from motionseg_ros.core.background import BackgroundMotion
+from motionseg_ros.core.config import MaskerConfig
+from motionseg_ros.core.evidence import MotionEvidence
+from motionseg_ros.core.types import Frame, Prompts
+from motionseg_ros.core.window import SlidingWindow
+from motionseg_ros.masks.guided import GuidedMasker, trajectory_field
+from motionseg_ros.masks.smoothing import EdgeAwareSmoother
+
+
+def prompts(film, number: int) -> Prompts:
+    """Positive points on square `number` of the newest frame."""
+    rows, columns = np.nonzero(film.labels(film.index) == number)
+    points = np.array([[columns.mean(), rows.mean()]]) + np.array([[0, 0], [-8, -8], [8, 8], [-8, 8]])
+    return Prompts(points.astype(np.float32), np.ones(4, np.int8))
+
+
+def jaccard(found: np.ndarray, truth: np.ndarray) -> float:
+    return float((found & truth).sum() / max((found | truth).sum(), 1))
+
+
+def push(masker: GuidedMasker, film, ids: dict[int, int] | None = None, still=frozenset()) -> None:
+    """The next frame; the trajectories of square k carry object ids[k]."""
+    window = film.next()
+    ids = ids or {}
+    owners = lambda owner: np.array([ids.get(int(k), 0) for k in owner])  # noqa: E731
+    masker.push(window, film.evidence(owners, still))
+
+
+class TestObjects:
+    @pytest.mark.parametrize("step", [(6, 0), (-4, -2), (2, 6)])
+    def test_a_prompted_mover_gets_a_mask_and_keeps_it(self, make_film, step):
+        film, masker = make_film((80, 50, *step)), GuidedMasker(MaskerConfig())
+        for k in range(12):
+            push(masker, film, {1: 5} if k > 3 else None)
+            if k == 3:
+                masker.add(5, prompts(film, 1))
+            if k < 3:
+                assert masker.masks() == {}
+            else:
+                masks = masker.masks()
+                assert set(masks) == {5}
+                if k > 4:
+                    assert jaccard(masks[5] > 0, film.labels(k) == 1) > 0.7
+
+    def test_what_is_not_prompted_is_not_shown(self, make_film):
+        film, masker = make_film((80, 50, 6, 0)), GuidedMasker(MaskerConfig())
+        for _ in range(6):
+            push(masker, film)
+        assert masker.masks() == {}
+
+    def test_two_movers_are_two_masks(self, make_film):
+        film, masker = make_film((20, 50, 6, 0), (180, 80, -4, 1)), GuidedMasker(MaskerConfig())
+        for k in range(9):
+            push(masker, film, {1: 5, 2: 9} if k > 3 else None)
+            if k == 3:
+                masker.add(5, prompts(film, 1))
+                masker.add(9, prompts(film, 2))
+        masks, truth = masker.masks(), film.labels(film.index)
+        assert set(masks) == {5, 9}
+        assert jaccard(masks[5] > 0, truth == 1) > 0.65
+        assert jaccard(masks[9] > 0, truth == 2) > 0.65
+        assert not ((masks[5] > 0) & (masks[9] > 0)).any()
+
+    def test_a_removed_object_is_gone_and_can_come_again(self, make_film):
+        film, masker = make_film((80, 50, 6, 0)), GuidedMasker(MaskerConfig())
+        for _ in range(4):
+            push(masker, film)
+        masker.add(5, prompts(film, 1))
+        masker.remove(5)
+        assert masker.masks() == {}
+        push(masker, film, {1: 5})
+        assert masker.masks() == {}
+        masker.add(6, prompts(film, 1))
+        assert set(masker.masks()) == {6}
+        masker.remove(77)  # unknown: nothing happens
+        assert set(masker.masks()) == {6}
+
+    def test_an_object_that_stops_keeps_its_mask_while_it_is_said_to_rest(self, make_film):
+        film, masker = make_film((80, 50, 6, 0)), GuidedMasker(MaskerConfig())
+        for k in range(8):
+            push(masker, film, {1: 5} if k > 3 else None)
+            if k == 3:
+                masker.add(5, prompts(film, 1))
+        square = film.squares[0]
+        x, y = square.at[0] + 7 * square.step[0], square.at[1]
+        square.step = film.pan  # now it goes with the background
+        square.at = (x - 7 * film.pan[0], y - 7 * film.pan[1])
+        for _ in range(6):
+            push(masker, film, {1: 5}, still=frozenset({5}))
+        assert jaccard(masker.masks()[5] > 0, film.labels(film.index) == 1) > 0.6
+
+    def test_prompts_off_any_motion_show_nothing(self, make_film):
+        film, masker = make_film((150, 80, 5, 0)), GuidedMasker(MaskerConfig())
+        for _ in range(5):
+            push(masker, film)
+        masker.add(5, Prompts(np.float32([[20, 20], [25, 25], [30, 20]]), np.ones(3, np.int8)))
+        shown = masker.masks().get(5, np.full(film.size, -1.0))
+        assert (shown > 0).mean() < 0.01
+
+    def test_negative_points_claim_nothing(self, make_film):
+        film, masker = make_film((80, 50, 6, 0)), GuidedMasker(MaskerConfig())
+        for _ in range(5):
+            push(masker, film)
+        masker.add(5, Prompts(prompts(film, 1).points, np.zeros(4, np.int8)))
+        assert not any((mask > 0).any() for mask in masker.masks().values())
+
+    def test_without_a_mover_a_prompt_does_not_flood_the_image(self, make_film):
+        film, masker = make_film(), GuidedMasker(MaskerConfig())
+        for k in range(8):
+            push(masker, film)
+            if k == 3:
+                masker.add(5, Prompts(np.float32([[100, 80], [110, 80], [105, 90]]), np.ones(3, np.int8)))
+        assert sum((mask > 0).mean() for mask in masker.masks().values()) < 0.01
+
+
+class TestMasks:
+    def test_are_logits_of_the_full_image(self):
+        """The working image is half as large here."""
+        masker, window = GuidedMasker(MaskerConfig()), SlidingWindow(4, 64)
+        image = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+        for _ in range(3):
+            window.push(Frame(image))
+            masker.push(window, nothing_known())
+        masker.add(5, Prompts(np.float32([[60, 50]]), np.ones(1, np.int8)))
+        for mask in masker.masks().values():
+            assert mask.shape == (96, 128)
+
+    def test_have_the_image_size_and_type(self, make_film):
+        film, masker = make_film((80, 50, 6, 0)), GuidedMasker(MaskerConfig())
+        for _ in range(4):
+            push(masker, film)
+        masker.add(5, prompts(film, 1))
+        (mask,) = masker.masks().values()
+        assert mask.shape == film.size
+        assert mask.dtype == np.float32
+        assert np.isfinite(mask).all()
+
+
+class TestLife:
+    def test_before_the_first_frame(self):
+        masker = GuidedMasker(MaskerConfig())
+        assert masker.masks() == {}
+        masker.remove(3)
+        with pytest.raises(ValueError, match="push one first"):
+            masker.add(3, Prompts(np.zeros((1, 2), np.float32), np.ones(1, np.int8)))
+
+    def test_reset_makes_it_as_new(self, make_film):
+        masker = GuidedMasker(MaskerConfig())
+        answers = []
+        for _ in range(2):
+            film = make_film((80, 50, 6, 0))
+            for k in range(8):
+                push(masker, film, {1: 5} if k > 3 else None)
+                if k == 3:
+                    masker.add(5, prompts(film, 1))
+            answers.append(masker.masks()[5])
+            masker.reset()
+            assert masker.masks() == {}
+        np.testing.assert_array_equal(*answers)
+
+    @pytest.mark.parametrize("size", [(1, 1), (1, 50), (8, 8), (16, 16), (12, 200)])
+    def test_tiny_images(self, size):
+        masker, window = GuidedMasker(MaskerConfig()), SlidingWindow(4, 432)
+        image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+        for k in range(4):
+            window.push(Frame(image))
+            masker.push(window, nothing_known())
+            if k == 1:
+                masker.add(5, Prompts(np.zeros((1, 2), np.float32), np.ones(1, np.int8)))
+        assert all(mask.shape == size for mask in masker.masks().values())
+
+
+def nothing_known() -> MotionEvidence:
+    return MotionEvidence(
+        np.zeros((0, 2), np.float32),
+        np.zeros(0, np.float32),
+        np.zeros(0, bool),
+        np.zeros(0, np.int64),
+        BackgroundMotion({}, {}, 0.1),
+    )
+
+
+class TestTrajectoryField:
+    @staticmethod
+    def field(points, moving, lab=None) -> np.ndarray:
+        lab = np.full((80, 120, 3), 120, np.uint8) if lab is None else lab
+        points = np.asarray(points, np.int64).reshape(-1, 2)
+        found = trajectory_field(
+            points, np.asarray(moving, np.float32), EdgeAwareSmoother(lab, 6.0), (80, 120)
+        )
+        assert found.shape == (80, 120)
+        return found
+
+    def test_is_nothing_without_trajectories(self):
+        np.testing.assert_allclose(self.field([], []), 0, atol=1e-6)
+
+    def test_movers_pull_up_and_static_ones_down(self):
+        found = self.field([(30, 40), (90, 40)], [0.95, 0.05])
+        assert found[40, 30] > 0.5
+        assert found[40, 90] < -0.5
+        assert found[40, 35] > 0
+        assert found[40, 85] < 0
+
+    def test_fades_with_the_distance(self):
+        found = self.field([(10, 40)], [0.95])[40]
+        assert found[10] > found[40] > found[80] >= -1e-6
+        assert found[115] < 0.2 * found[10]
+
+    def test_one_half_says_nothing(self):
+        np.testing.assert_allclose(self.field([(30, 40), (90, 40)], [0.5, 0.5]), 0, atol=1e-3)
+
+    def test_stops_at_an_edge(self):
+        lab = np.full((80, 120, 3), 60, np.uint8)
+        lab[:, 60:] = 200
+        points = [(55, y) for y in range(5, 80, 10)]
+        found = self.field(points, [0.95] * len(points), lab)
+        assert found[:, 50:60].min() > 0.3
+        assert np.abs(found[:, 62:]).max() < 0.1
+
+    @pytest.mark.parametrize("moving", [0.0, 1.0])
+    def test_is_finite_for_certain_trajectories(self, moving):
+        assert np.isfinite(self.field([(30, 40)], [moving])).all()
