@@ -1,0 +1,1 @@
+"""Frame sources (bag, video, folder), result writers and configuration files. No ROS installation needed."""

@@ -1,0 +1,100 @@
+"""What a run says about itself in ``summary.json``."""
+
+from __future__ import annotations
+
+import platform
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .. import __version__
+from ..core.config import Config
+from ..core.types import FrameResult
+from .sources import FrameSource
+from .statistics import Durations
+
+_MAX_RESTARTS = 100
+
+
+class RunSummary:
+    """Collects the figures of a run, in constant memory.
+
+    Args:
+        source: what is being read.
+        config: the configuration used.
+    """
+
+    def __init__(self, source: FrameSource, config: Config) -> None:
+        self.frames = 0
+        self.source = source
+        self._config = config
+        self._stages: dict[str, Durations] = {}
+        self._latency = Durations()
+        self._restarts: list[dict[str, Any]] = []
+        self._restart_count = 0
+        self._size: tuple[int, int] | None = None
+        self._begin = time.perf_counter()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.perf_counter() - self._begin
+
+    @property
+    def fps(self) -> float:
+        """Frames per second so far, reading and writing included."""
+        return self.frames / self.elapsed if self.elapsed > 0 else 0.0
+
+    def add(self, result: FrameResult, latency_ms: float) -> None:
+        """Count one written frame; `latency_ms` is from the decoded frame to its result."""
+        self.frames += 1
+        self._size = self._size or result.size
+        self._latency.add(latency_ms)
+        for stage, milliseconds in result.timings_ms.items():
+            self._stages.setdefault(stage, Durations()).add(milliseconds)
+        if result.restart is not None:
+            self._restart_count += 1
+            if len(self._restarts) < _MAX_RESTARTS:
+                self._restarts.append(
+                    {"index": result.index, "stamp": result.stamp, "reason": result.restart}
+                )
+
+    def as_dict(self, complete: bool, stopped_by: str | None = None) -> dict[str, Any]:
+        """The summary as JSON-ready values.
+
+        Args:
+            complete: whether every frame of the source was written.
+            stopped_by: why not, in one line.
+        """
+        height, width = self._size or (0, 0)
+        return {
+            "complete": complete,
+            "stopped_by": stopped_by,
+            "frames": self.frames,
+            "frames_expected": self.source.length,
+            "fps": round(self.fps, 3),
+            "seconds": round(self.elapsed, 3),
+            "stages_ms": {stage: durations.summary() for stage, durations in self._stages.items()},
+            "latency_ms": self._latency.summary(),
+            "restart_count": self._restart_count,
+            "restarts": list(self._restarts),
+            "source": {
+                "path": self.source.name,
+                "kind": self.source.kind,
+                "description": self.source.describe(),
+                "frame_id": self.source.frame_id,
+                "fps": self.source.fps,
+                "width": width,
+                "height": height,
+            },
+            "versions": {
+                "motionseg_ros": __version__,
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+                "opencv": cv2.__version__,
+                "platform": platform.platform(),
+            },
+            "config": self._config.model_dump(mode="json"),
+        }
