@@ -1,0 +1,95 @@
+"""``motionseg segment``: a recording, video or folder in, moving-object masks out."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def segment(
+    source: Annotated[
+        Path, typer.Argument(help="Folder of images, video file, rosbag2 folder, .mcap or .db3 file.")
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Result folder, or a bag if the name ends in .mcap.")
+    ],
+    config: Annotated[str, typer.Option(help="Profile (cpu) or YAML file.", metavar="cpu|FILE")] = "cpu",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Replace one option; may be repeated.", metavar="KEY=VALUE"),
+    ] = None,
+    topic: Annotated[
+        str | None, typer.Option(help="Image topic; needed where a recording has several.")
+    ] = None,
+    overlay: Annotated[bool, typer.Option("--overlay", help="Also draw the results on the images.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results in OUT.")] = False,
+) -> None:
+    """Segment the moving objects in a recording, a video or a folder of images."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ..assembly import build_segmenter
+    from ..io.config_files import load_config
+    from ..io.runner import run, was_stopped
+    from ..io.sources import open_source
+    from ..io.writers import open_writer
+
+    settings = load_config(config, set_ or ())
+    segmenter = build_segmenter(settings)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with open_source(source, topic) as frames, _interruptible() as interrupt:
+        writer = open_writer(out, source=source, overlay=overlay, overwrite=overwrite, fps=frames.fps)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(source.name, total=frames.length)
+            summary = run(
+                frames,
+                segmenter,
+                writer,
+                settings,
+                interrupt.stop,
+                lambda count: bar.update(task, completed=count),
+            )
+        stopped = was_stopped(summary, frames, interrupt.stop)
+    typer.echo(f"{summary.frames} frames at {summary.fps:.1f} frames/s, results in {out}")
+    if stopped:
+        typer.echo(
+            f"motionseg: interrupted after {summary.frames} of {frames.length or '?'} frames", err=True
+        )
+        raise typer.Exit(128 + interrupt.signal)
+
+
+class _Interrupt:
+    """What the user's interrupt leaves behind."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.signal = 0
+
+    def __call__(self, number: int, _frame: object) -> None:
+        """The first signal asks for an orderly end; a second one ends at once."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
+        self.signal = number
+        self.stop.set()
+
+
+@contextmanager
+def _interruptible() -> Iterator[_Interrupt]:
+    """Catch SIGINT and SIGTERM while results are being written."""
+    interrupt = _Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt
+        return
+    former = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

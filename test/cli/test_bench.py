@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from motionseg_ros.cli.bench import bench
+from motionseg_ros.core.errors import ConfigError, MotionSegError, OutputError, SourceError
+
+SIZE = (160, 120)
+app = typer.Typer()
+app.command()(bench)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    """A folder of six images: a textured plane that shifts by 2 px per frame."""
+    folder = tmp_path_factory.mktemp("frames")
+    noise = np.random.default_rng(0).integers(0, 255, (SIZE[1], SIZE[0] + 20, 3), dtype=np.uint8)
+    texture = cv2.GaussianBlur(noise, (0, 0), 2)
+    for index in range(6):
+        image = np.ascontiguousarray(texture[:, 2 * index : 2 * index + SIZE[0]])
+        cv2.imwrite(str(folder / f"{index:05d}.png"), image)
+    return folder
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_source_shorter_than_the_run(source, tmp_path):
+    output = run(source, "--frames", 20, "--json", tmp_path / "bench.json")
+    assert "20 frames of 160x120" in output
+    assert "total" in output
+    content = json.loads((tmp_path / "bench.json").read_text())
+    assert content["frames"] == 20
+    assert content["clip_frames"] == 6
+    assert content["frames_per_second"] == pytest.approx(20 / content["seconds"])
+    total = content["latency_ms"]["total"]
+    assert total["frames"] == 20
+    assert 0 < total["median"] <= total["p95"]
+    assert len(content["latency_ms"]) > 1
+    stages = sum(
+        item["mean"] * item["frames"] for name, item in content["latency_ms"].items() if name != "total"
+    )
+    assert stages <= total["mean"] * total["frames"] * 1.01
+    assert content["resident_mb"]["20"] > 10
+    assert content["memory_growth"] is None
+    assert content["config"]["window"]["length"] > 0
+
+
+def test_size_and_options(source, tmp_path):
+    run(source, "--frames", 3, "--size", "96x64", "--set", "window.stride=2", "--json", tmp_path / "b.json")
+    content = json.loads((tmp_path / "b.json").read_text())
+    assert (content["width"], content["height"]) == (96, 64)
+    assert content["config"]["window"]["stride"] == 2
+
+
+def test_renders_a_scene_without_a_source(tmp_path):
+    output = run("--frames", 3, "--size", "128x96", "--json", tmp_path / "b.json")
+    assert "rendered scene" in output
+    content = json.loads((tmp_path / "b.json").read_text())
+    assert (content["width"], content["height"], content["frames"]) == (128, 96, 3)
+    assert content["clip_frames"] == 3
+
+
+def failure(*arguments: object) -> BaseException:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert isinstance(result.exception, MotionSegError), result.output
+    assert "\n" not in str(result.exception)
+    return result.exception
+
+
+@pytest.mark.parametrize("size", ["854", "854x", "x480", "0x480", "8x8", "100000x100000", "-5x480"])
+def test_bad_size(source, size):
+    error = failure(source, f"--size={size}")
+    assert isinstance(error, ConfigError)
+    assert f"--size {size}: must be width x height" in str(error)
+
+
+def test_bad_option(source):
+    error = failure(source, "--set", "window.lenght=9")
+    assert isinstance(error, ConfigError)
+    assert "window.lenght" in str(error)
+
+
+def test_missing_source(tmp_path):
+    error = failure(tmp_path / "nothing.mp4")
+    assert isinstance(error, SourceError)
+    assert "nothing.mp4" in str(error)
+
+
+def test_json_that_cannot_be_written(source, tmp_path):
+    error = failure(source, "--frames", 1, "--json", tmp_path / "no_folder" / "b.json")
+    assert isinstance(error, OutputError)
+    assert "b.json" in str(error)
+
+
+def test_frames_must_be_positive(source):
+    assert CliRunner().invoke(app, [str(source), "--frames", "0"]).exit_code == 2

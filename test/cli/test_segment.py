@@ -1,0 +1,302 @@
+"""``motionseg segment`` as users call it; where it has to be killed or starved, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from motionseg_ros.cli.main import main
+from motionseg_ros.core.config import options
+from motionseg_ros.io.bag_source import BagSource
+
+# The command with a segmenter that takes a given time per frame, so that a test can strike in the middle.
+_PROCESS = """
+import importlib.util, resource, sys
+from types import SimpleNamespace
+spec = importlib.util.spec_from_file_location("shared_fixtures", {conftest!r})
+shared = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(shared)
+sys.modules["motionseg_ros.assembly"] = SimpleNamespace(
+    build_segmenter=lambda config: shared.BrightnessSegmenter(delay_s={delay_s})
+)
+if {limit}:
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+from motionseg_ros.cli.main import main
+main()
+"""
+
+
+@pytest.fixture
+def motionseg(monkeypatch, capsys, brightness_segmenter):
+    """Calls the command in this process; returns status, stdout and stderr."""
+    assembly = SimpleNamespace(build_segmenter=lambda config: brightness_segmenter())
+    monkeypatch.setitem(sys.modules, "motionseg_ros.assembly", assembly)
+
+    def call(*arguments: object) -> SimpleNamespace:
+        monkeypatch.setattr(sys, "argv", ["motionseg", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as stop:
+            status = stop.code or 0
+        output = capsys.readouterr()
+        return SimpleNamespace(status=status, out=output.out, err=output.err)
+
+    return call
+
+
+@pytest.fixture
+def start():
+    """Starts the command in a process of its own."""
+    processes = []
+
+    def call(*arguments: object, delay_s: float = 0.0, limit: int = 0) -> subprocess.Popen:
+        conftest = str(Path(__file__).parents[1] / "conftest.py")
+        code = _PROCESS.format(conftest=conftest, delay_s=delay_s, limit=limit)
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        processes.append(process)
+        return process
+
+    yield call
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_frames(out: Path, count: int) -> None:
+    wait_until((out / "labels" / f"{count - 1:05d}.png").exists)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def read_whole(out: Path) -> tuple[list[int], dict]:
+    """Indices of the written frames and the summary; every file must be whole."""
+    text = (out / "instances.jsonl").read_text()
+    assert text == "" or text.endswith("\n")
+    indices = [json.loads(line)["index"] for line in text.splitlines()]
+    for index in indices:
+        assert cv2.imread(str(out / "labels" / f"{index:05d}.png"), cv2.IMREAD_UNCHANGED).shape == (48, 64)
+    assert indices == list(range(len(indices)))
+    return indices, json.loads((out / "summary.json").read_text())
+
+
+def one_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    assert len(lines) == 1, text
+    assert lines[0].startswith("motionseg: error: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize("kind", ["make_bag", "make_folder", "make_video"])
+def test_every_kind_of_source(request, motionseg, tmp_path, kind):
+    result = motionseg("segment", request.getfixturevalue(kind)(6), "-o", tmp_path / "out", "--overlay")
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith("6 frames at ")
+    assert str(tmp_path / "out") in result.out
+    indices, summary = read_whole(tmp_path / "out")
+    assert indices == list(range(6))
+    assert summary["complete"] is True
+    assert (tmp_path / "out" / "overlay.mp4").stat().st_size > 0
+    labels = cv2.imread(str(tmp_path / "out" / "labels" / "00003.png"), cv2.IMREAD_UNCHANGED)
+    assert labels[15, 8] == 1
+    assert labels[40, 40] == 0
+
+
+def test_a_bag_in_a_bag_out(motionseg, tmp_path, make_bag):
+    source, out = make_bag(4), tmp_path / "out.mcap"
+    assert motionseg("segment", source, "-o", out).status == 0
+    masks = list(BagSource(out, "/motionseg/mask"))
+    assert [(f.stamp, f.frame_id) for f in masks] == [(f.stamp, f.frame_id) for f in BagSource(source)]
+    assert [int(f.image[15, :, 0].argmax()) for f in masks] == [2, 3, 4, 5]
+
+
+def test_the_configuration_used_is_in_the_summary(motionseg, tmp_path, make_folder):
+    file = tmp_path / "mine.yaml"
+    file.write_text("window: {stride: 3}")
+    arguments = ("--config", file, "--set", "window.length=9", "--set", "source.max_gap=2")
+    assert motionseg("segment", make_folder(2), "-o", tmp_path / "out", *arguments).status == 0
+    used = read_whole(tmp_path / "out")[1]["config"]
+    assert (used["window"]["stride"], used["window"]["length"], used["source"]["max_gap"]) == (3, 9, 2)
+
+
+def test_former_results_need_overwrite(motionseg, tmp_path, make_folder):
+    folder, out = make_folder(3), tmp_path / "out"
+    assert motionseg("segment", folder, "-o", out).status == 0
+    refused = motionseg("segment", folder, "-o", out)
+    assert refused.status == 2
+    assert "--overwrite" in one_line(refused.err)
+    assert motionseg("segment", folder, "-o", out, "--overwrite").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["gone.mcap"], "gone.mcap does not exist"),
+        (["{folder}", "--topic", "/camera"], "leave --topic out"),
+        (["{bag}", "--topic", "/nothing"], "topic /nothing is not in"),
+        (["{folder}", "--config", "turbo"], "unknown profile"),
+        (["{folder}", "--set", "window.strid=3"], "did you mean window.stride"),
+        (["{folder}", "--set", "window.stride=0"], "window.stride"),
+        (["{folder}", "--set", "nonsense"], "--set nonsense"),
+        (["{empty}"], "is empty"),
+        (["{file}"], "cannot be read as a video"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(motionseg, tmp_path, make_bag, make_folder, arguments, reason):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("text")
+    places = {"empty": tmp_path / "empty", "file": tmp_path / "file"}
+    given = [a.format(folder=make_folder(2), bag=make_bag(2), **places) for a in arguments[:1]] + arguments[
+        1:
+    ]
+    result = motionseg("segment", *given, "-o", tmp_path / "out")
+    assert result.status == 2
+    assert reason in one_line(result.err)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(
+    tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 6),
+    reason="FFmpeg cannot be silenced in older OpenCV",
+)
+def test_opencv_adds_no_lines_of_its_own(start, tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(bytes(3000))
+    _, err = start("segment", tmp_path / "clip.mp4", "-o", tmp_path / "out").communicate(timeout=30)
+    assert "cannot be read as a video" in one_line(err)
+
+
+@pytest.mark.parametrize("option", [o.name for o in options() if o.choices])
+def test_an_unknown_stage_or_choice_lists_the_known_ones(motionseg, tmp_path, make_folder, option):
+    result = motionseg("segment", make_folder(1), "-o", tmp_path / "out", "--set", f"{option}=telepathy")
+    assert result.status == 2
+    assert f"{option} must be one of" in one_line(result.err)
+
+
+def test_an_output_that_cannot_be_written_is_one_line(motionseg, tmp_path, make_folder):
+    (tmp_path / "file").write_text("")
+    for out in ("file", "file/below", "file/out.mcap"):
+        result = motionseg("segment", make_folder(1, name=f"f{len(out)}"), "-o", tmp_path / out)
+        assert result.status == 2
+        assert "a file is in the way" in one_line(result.err)
+
+
+def test_a_stream_that_breaks_says_how_far_it_came_and_how_to_go_on(motionseg, tmp_path, make_bag):
+    bag, out = make_bag(stamps=[5, 6, 7, 1, 2, 3]), tmp_path / "out"
+    result = motionseg("segment", bag, "-o", out)
+    assert result.status == 2
+    assert "3 of 6 frames are in" in one_line(result.err)
+    assert "--set source.on_discontinuity=restart" in result.err
+    assert read_whole(out)[0] == [0, 1, 2]
+    again = motionseg("segment", bag, "-o", out, "--overwrite", "--set", "source.on_discontinuity=restart")
+    assert again.status == 0
+    assert read_whole(out)[1]["frames"] == 6
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_leaves_whole_files_and_says_how_far_it_came(start, tmp_path, make_bag, number, status):
+    out = tmp_path / "out"
+    process = start("segment", make_bag(60), "-o", out, "--overlay", delay_s=0.05)
+    wait_for_frames(out, 5)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == status
+    indices, summary = read_whole(out)
+    assert 5 <= len(indices) < 60
+    assert f"interrupted after {len(indices)} of 60 frames" in err
+    assert summary["complete"] is False
+    assert (summary["frames"], summary["frames_expected"]) == (len(indices), 60)
+    assert cv2.VideoCapture(str(out / "overlay.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == len(indices)
+    assert not list(out.rglob(".*"))
+
+
+def test_an_interrupted_bag_is_whole(start, tmp_path, make_bag):
+    out = tmp_path / "out.mcap"
+    process = start("segment", make_bag(60), "-o", out, delay_s=0.05)
+    wait_until((tmp_path / ".out.part.mcap").exists)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert 0 < len(list(BagSource(out, "/motionseg/mask"))) < 60
+
+
+def test_a_killed_run_leaves_whole_files_only(start, tmp_path, make_bag):
+    out = tmp_path / "out"
+    process = start("segment", make_bag(60), "-o", out, "--overlay", delay_s=0.02)
+    wait_for_frames(out, 8)
+    process.kill()
+    process.communicate(timeout=10)
+    indices, summary = read_whole(out)
+    assert len(indices) >= 7
+    assert summary["complete"] is False
+    assert summary["stopped_by"] == "still running, or killed"
+    assert not (out / "overlay.mp4").exists()
+
+
+def test_a_disk_that_fills_up_is_one_line_and_keeps_what_was_written(start, tmp_path, make_bag, ros):
+    # The limit on file sizes stands in for the full disk: the lines outgrow it after some frames.
+    out = tmp_path / "out"
+    process = start("segment", make_bag(images=ros.square_images(40)), "-o", out, limit=8000)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "instances.jsonl: file too large" in one_line(err)
+    indices, summary = read_whole(out)
+    assert 5 < len(indices) < 40
+    assert summary["complete"] is False
+
+
+def test_a_really_full_disk(start, tmp_path, make_folder):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        noise = np.random.default_rng(0).integers(0, 2, (200, 48, 64, 1), np.uint8).repeat(3, axis=3) * 255
+        process = start("segment", make_folder(images=list(noise)), "-o", disk / "out")
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 2
+        assert "no space left on device; free some space" in one_line(err)
+        indices, summary = read_whole(disk / "out")
+        assert 5 < len(indices) < 200
+        assert summary["complete"] is False
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_the_real_pipeline_on_a_short_recording(tmp_path, make_bag, ros):
+    pytest.importorskip("motionseg_ros.assembly")
+    images = ros.square_images(24, 120, 160)
+    command = [
+        sys.executable,
+        "-m",
+        "motionseg_ros.cli.main",
+        "segment",
+        make_bag(images=images),
+        "-o",
+        tmp_path / "out",
+    ]
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["complete"] is True
+    assert summary["frames"] == 24
+    assert summary["stages_ms"]
