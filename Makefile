@@ -38,7 +38,7 @@ bench: setup  ## measure throughput, latency and memory
 	$(BIN)/motionseg bench
 
 soak: setup  ## run the long tests
-	$(BIN)/python -m pytest -q -m soak --timeout 0 test
+	$(BIN)/python -m pytest -q -s -m soak --timeout 0 test
 
 clean:  ## remove the environment and all build outputs
 	rm -rf .venv build dist install log demo_output *.egg-info .pytest_cache .ruff_cache

@@ -27,7 +27,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "config",
         default_value="cpu",
-        description="Configuration: a profile (cpu) or the path of a YAML file like those in the package's config folder.",
+        description="Configuration: a profile (cpu), or the path of a YAML file like config/cpu.yaml.",
     ),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
     DeclareLaunchArgument("name", default_value="motionseg", description="Name of the node."),

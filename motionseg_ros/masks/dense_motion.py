@@ -79,11 +79,12 @@ class DenseMotionEstimator:
             earlier = window.back(gap)
             if earlier is None:
                 continue
-            flow = self._dis.calc(image.gray, earlier.gray, None)
-            if gap == 1:
-                last_flow = flow
             homography = image.from_full @ background.homographies[gap] @ np.linalg.inv(image.from_full)
             source = cv2.perspectiveTransform(grid.reshape(1, -1, 2), homography)[0].reshape(h, w, 2)
+            # The search begins at the background's motion, so that a fast pan costs no accuracy.
+            flow = self._dis.calc(image.gray, earlier.gray, source - grid)
+            if gap == 1:
+                last_flow = flow
             inside = cv2.inRange(source, (1, 1, 0, 0), (w - 2, h - 2, 0, 0)) > 0
             dx, dy = cv2.split(grid + flow - source)
             log_length = np.where(inside, np.log(cv2.magnitude(dx, dy) + noise), 0)
