@@ -18,12 +18,6 @@ ARGUMENTS = [
         choices=["", "raw", "compressed"],
         description="compressed: subscribe to <image>/compressed instead. Empty: as the configuration says.",
     ),
-    DeclareLaunchArgument("depth", default_value="depth", description="Depth image topic, if it is used."),
-    DeclareLaunchArgument(
-        "camera_info",
-        default_value="camera_info",
-        description="CameraInfo topic of the image, if it is used.",
-    ),
     DeclareLaunchArgument(
         "config",
         default_value="cpu",
@@ -76,7 +70,7 @@ def start(context: LaunchContext) -> list[Node]:
             namespace=argument["namespace"],
             name=argument["name"],
             parameters=[parameters],
-            remappings=[(topic, argument[topic]) for topic in ("image", "depth", "camera_info")],
+            remappings=[("image", argument["image"])],
             ros_arguments=["--log-level", argument["log_level"]],
             output="screen",
         )

@@ -283,7 +283,6 @@ def test_a_really_full_disk(start, tmp_path, make_folder):
 
 
 def test_the_real_pipeline_on_a_short_recording(tmp_path, make_bag, ros):
-    pytest.importorskip("motionseg_ros.assembly")
     images = ros.square_images(24, 120, 160)
     command = [
         sys.executable,
