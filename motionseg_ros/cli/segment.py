@@ -27,6 +27,10 @@ def segment(
     topic: Annotated[
         str | None, typer.Option(help="Image topic; needed where a recording has several.")
     ] = None,
+    offline: Annotated[
+        bool,
+        typer.Option("--offline", help="Use all frames for each: forward and backward in time, joined."),
+    ] = False,
     overlay: Annotated[bool, typer.Option("--overlay", help="Also draw the results on the images.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results in OUT.")] = False,
 ) -> None:
@@ -36,31 +40,48 @@ def segment(
 
     from ..assembly import build_segmenter
     from ..io.config_files import load_config
-    from ..io.runner import run, was_stopped
+    from ..io.passes import PHASES
+    from ..io.runner import run, run_offline, was_stopped
     from ..io.sources import open_source
     from ..io.writers import open_writer
 
     settings = load_config(config, set_ or ())
-    segmenter = build_segmenter(settings)
+    segmenters = [build_segmenter(settings) for _ in range(2 if offline else 1)]
+    phases = PHASES if offline else ("segment",)
+    reached = dict.fromkeys(phases, 0)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with open_source(source, topic) as frames, _interruptible() as interrupt:
         writer = open_writer(out, source=source, overlay=overlay, overwrite=overwrite, fps=frames.fps)
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task(source.name, total=frames.length)
-            summary = run(
-                frames,
-                segmenter,
-                writer,
-                settings,
-                interrupt.stop,
-                lambda count: bar.update(task, completed=count),
-            )
+            tasks = {
+                phase: bar.add_task(f"{source.name} {phase}" if offline else source.name, total=frames.length)
+                for phase in phases
+            }
+
+            def advance(phase: str, count: int) -> None:
+                reached[phase] = count
+                bar.update(tasks[phase], completed=count)
+
+            if offline:
+                summary = run_offline(frames, tuple(segmenters), writer, settings, interrupt.stop, advance)
+            else:
+                summary = run(
+                    frames,
+                    segmenters[0],
+                    writer,
+                    settings,
+                    interrupt.stop,
+                    lambda count: advance("segment", count),
+                )
         stopped = was_stopped(summary, frames, interrupt.stop)
     typer.echo(f"{summary.frames} frames at {summary.fps:.1f} frames/s, results in {out}")
     if stopped:
+        passed = ", ".join(f"{reached[phase]} {phase}" for phase in phases[:-1])
+        detail = f" (frames passed: {passed})" if offline else ""
         typer.echo(
-            f"motionseg: interrupted after {summary.frames} of {frames.length or '?'} frames", err=True
+            f"motionseg: interrupted after {summary.frames} of {frames.length or '?'} frames{detail}",
+            err=True,
         )
         raise typer.Exit(128 + interrupt.signal)
 

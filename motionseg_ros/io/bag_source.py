@@ -8,8 +8,8 @@ from pathlib import Path
 from ..core.errors import FrameError, SourceError
 from ..core.types import Frame
 from .bags import Bag, BagTopic
+from .frame_source import FrameSource
 from .image_messages import message_to_bgr
-from .sources import FrameSource
 
 
 class BagSource(FrameSource):

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..core.errors import FrameError, SourceError
 from ..core.types import Frame
+from .frame_source import DEFAULT_FRAME_ID, FrameSource
 from .natural import natural_key
-from .sources import DEFAULT_FRAME_ID, FrameSource
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm"}

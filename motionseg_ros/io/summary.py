@@ -12,7 +12,7 @@ import numpy as np
 from .. import __version__
 from ..core.config import Config
 from ..core.types import FrameResult
-from .sources import FrameSource
+from .frame_source import FrameSource
 from .statistics import Durations
 
 _MAX_RESTARTS = 100

@@ -10,7 +10,7 @@ import cv2
 
 from ..core.errors import SourceError
 from ..core.types import Frame
-from .sources import DEFAULT_FRAME_ID, FrameSource
+from .frame_source import DEFAULT_FRAME_ID, FrameSource
 
 _FALLBACK_FPS = 30.0
 # FFmpeg prints its own complaints on stderr; ours are the errors below. It reads this when first used.

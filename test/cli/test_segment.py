@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -299,3 +300,47 @@ def test_the_real_pipeline_on_a_short_recording(tmp_path, make_bag, ros):
     assert summary["complete"] is True
     assert summary["frames"] == 24
     assert summary["stages_ms"]
+
+
+class TestOffline:
+    def test_a_folder(self, motionseg, tmp_path, make_folder):
+        result = motionseg("segment", make_folder(8), "-o", tmp_path / "out", "--offline", "--overlay")
+        assert (result.status, result.err) == (0, "")
+        assert result.out.startswith("8 frames at ")
+        indices, summary = read_whole(tmp_path / "out")
+        assert indices == list(range(8))
+        assert (summary["complete"], summary["offline"]) == (True, True)
+        assert (tmp_path / "out" / "overlay.mp4").stat().st_size > 0
+        assert not list((tmp_path / "out").rglob(".*"))
+
+    def test_a_bag_in_a_bag_out(self, motionseg, tmp_path, make_bag):
+        source, out = make_bag(4), tmp_path / "out.mcap"
+        assert motionseg("segment", source, "-o", out, "--offline").status == 0
+        masks = list(BagSource(out, "/motionseg/mask"))
+        assert [(f.stamp, f.frame_id) for f in masks] == [(f.stamp, f.frame_id) for f in BagSource(source)]
+        assert [int(f.image[15, :, 0].argmax()) for f in masks] == [2, 3, 4, 5]
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mcap", "recording"]
+
+    def test_an_interrupt_says_how_far_it_came(self, start, tmp_path, make_bag):
+        out = tmp_path / "out"
+        process = start("segment", make_bag(60), "-o", out, "--offline", delay_s=0.05)
+        wait_until((out / "summary.json").exists)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+        assert process.returncode == 130
+        assert re.search(
+            r"interrupted after 0 of 60 frames \(frames passed: [1-9]\d* forward, 0 backward\)", err
+        )
+        indices, summary = read_whole(out)
+        assert (indices, summary["complete"]) == ([], False)
+        assert not list(out.rglob(".*"))
+
+    def test_a_disk_too_small_for_the_frames_is_one_line(self, start, tmp_path, make_bag, ros):
+        process = start(
+            "segment", make_bag(images=ros.square_images(40)), "-o", tmp_path / "out", "--offline", limit=8000
+        )
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 2
+        assert "temporary copy for --offline" in one_line(err)
+        assert read_whole(tmp_path / "out")[1]["complete"] is False

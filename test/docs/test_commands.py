@@ -55,7 +55,7 @@ def test_options_named_in_sentences(document, commands):
 
 def test_the_test_would_notice(commands):
     for line in (
-        "motionseg segment a.mcap -o out --offline",
+        "motionseg segment a.mcap -o out --offlin",
         "motionseg segment a.mcap",
         "motionseg bench --frames x",
     ):

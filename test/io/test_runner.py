@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
+from motionseg_ros.assembly import build_segmenter
 from motionseg_ros.core.config import Config
 from motionseg_ros.core.errors import FrameError, OutputError, SourceError
-from motionseg_ros.io.runner import run, was_stopped
+from motionseg_ros.io.passes import PHASES
+from motionseg_ros.io.runner import run, run_offline, was_stopped
 from motionseg_ros.io.sources import open_source
 from motionseg_ros.io.writers import open_writer
 
@@ -166,3 +170,136 @@ def test_a_stop_after_the_last_frame_changes_nothing(segment, outcome, make_bag)
     summary = segment(path, stop=stop, progress=lambda count: stop.set() if count == 3 else None)
     assert not was_stopped(summary, open_source(path), stop)
     assert outcome()[1]["complete"] is True
+
+
+@pytest.fixture
+def late(brightness_segmenter):
+    """Makes segmenters that say nothing about their first frames, as the real one does, and note the stamps."""
+
+    class Late(brightness_segmenter):
+        def __init__(self, object_id=1, blind=3, fails_at=None):
+            super().__init__(object_id)
+            self.blind, self.fails_at, self.stamps = blind, fails_at, []
+
+        def push(self, frame):
+            if frame.index == self.fails_at:
+                raise RuntimeError("a bug")
+            self.stamps.append(frame.stamp)
+            result = super().push(frame)
+            if self.pushed > self.blind:
+                return result
+            return replace(result, labels=np.zeros_like(result.labels), instances=())
+
+    return Late
+
+
+@pytest.fixture
+def segment_offline(tmp_path, late):
+    """Runs a source forward and backward into ``out``; returns what `run_offline` returns."""
+
+    def call(path, config=None, segmenters=None, out="out", **options):
+        with open_source(path) as source:
+            writer = open_writer(tmp_path / out, source=path)
+            both = segmenters or (late(4), late(9))
+            return run_offline(source, both, writer, config or Config(), **options)
+
+    return call
+
+
+def read_labels(out, index):
+    return cv2.imread(str(out / "labels" / f"{index:05d}.png"), cv2.IMREAD_UNCHANGED)
+
+
+class TestOffline:
+    def test_objects_have_a_mask_from_the_first_frame(self, segment_offline, outcome, make_bag, tmp_path):
+        summary = segment_offline(make_bag(12))
+        lines, written = outcome()
+        assert lines == list(range(12))
+        assert (summary.frames, written["complete"], written["offline"]) == (12, True, True)
+        assert written["stages_ms"]["masking"]["median"] == pytest.approx(4.0, rel=0.02)
+        for index in range(12):
+            labels = read_labels(tmp_path / "out", index)
+            assert set(np.unique(labels)) == {0, 4}
+            assert labels[15, 2 + index + 5] == 4
+            assert labels[15, 2 + index - 1] == 0
+        text = (tmp_path / "out" / "instances.jsonl").read_text().splitlines()
+        records = [json.loads(line) for line in text]
+        assert [r["stamp"] for r in records] == [100 * SECOND + i * SECOND // 10 for i in range(12)]
+        velocities = [r["instances"][0]["velocity_px"] for r in records]
+        assert velocities == [[-30.0, 1.5]] * 3 + [[30.0, -1.5]] * 9
+
+    def test_a_causal_run_has_none_there_and_says_so(self, segment, outcome, make_bag, tmp_path, late):
+        segment(make_bag(6), segmenter=late())
+        assert outcome()[1]["offline"] is False
+        assert not read_labels(tmp_path / "out", 0).any()
+
+    def test_the_phases_are_told(self, segment_offline, make_bag):
+        told = []
+        segment_offline(make_bag(3), progress=lambda *step: told.append(step))
+        assert told == [(phase, count) for phase in PHASES for count in (1, 2, 3)]
+
+    def test_again_gives_the_same(self, segment_offline, make_bag, tmp_path):
+        path = make_bag(8)
+        for out in ("one", "two"):
+            segment_offline(path, out=out)
+        for name in ("instances.jsonl", "labels/00000.png", "labels/00007.png"):
+            assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+    def test_the_pass_backward_gets_rising_stamps(self, segment_offline, make_bag, late):
+        both = late(), late()
+        segment_offline(make_bag(4, stamps=[5, 6, 9, 20]), segmenters=both)
+        assert both[0].stamps == [5, 6, 9, 20]
+        assert both[1].stamps == [0, 11, 14, 15]
+
+    @pytest.mark.parametrize("stamps", [[5, 6, 7, 2, 3], None])
+    def test_a_broken_stream_goes_on_where_that_is_asked_for(
+        self, segment_offline, outcome, make_bag, ros, stamps
+    ):
+        images = ros.square_images(5)
+        if stamps is None:
+            images[3:] = [image[:40] for image in images[3:]]
+        both = build_segmenter(RESTART), build_segmenter(RESTART)
+        segment_offline(make_bag(images=images, stamps=stamps), RESTART, both)
+        lines, written = outcome()
+        assert lines == [0, 1, 2, 3, 4]
+        assert [r["index"] for r in written["restarts"]] == [3]
+
+    def test_what_comes_before_a_bad_frame_is_segmented(self, segment_offline, outcome, make_bag, tmp_path):
+        path = make_bag(12, stamps=[*range(10, 20), 1, 2])
+        with pytest.raises(FrameError, match=r"frame 10: the stamp jumped back.*; 10 of 12 frames are in"):
+            segment_offline(path)
+        lines, written = outcome()
+        assert lines == list(range(10))
+        assert written["complete"] is False
+        assert read_labels(tmp_path / "out", 0).any()
+
+    def test_a_source_without_a_usable_frame(self, segment_offline, make_bag, tmp_path, ros):
+        path = ros.write_bag(tmp_path / "bag", [("/c", ros.image(np.zeros((4, 4, 3), np.uint8)[:0], 1), 1)])
+        with pytest.raises(SourceError, match=r"0 of 1 frames are in"):
+            segment_offline(path)
+
+    @pytest.mark.parametrize(("phase", "written"), [("forward", 0), ("backward", 0), ("write", 3)])
+    def test_a_stop_in_any_phase_leaves_whole_files(self, segment_offline, outcome, make_bag, phase, written):
+        stop = threading.Event()
+        path = make_bag(20)
+        summary = segment_offline(
+            path, stop=stop, progress=lambda now, count: stop.set() if (now, count) == (phase, 3) else None
+        )
+        lines, record = outcome()
+        assert written <= len(lines) < 20
+        assert (len(lines) > 0) == (written > 0)
+        assert lines == list(range(summary.frames))
+        assert (record["complete"], record["stopped_by"]) == (False, "interrupted")
+        assert was_stopped(summary, open_source(path), stop)
+
+    @pytest.mark.parametrize("failing", [0, 1])
+    def test_a_failure_of_a_segmenter_leaves_whole_files(
+        self, segment_offline, outcome, make_bag, late, failing
+    ):
+        both = [late(), late()]
+        both[failing] = late(fails_at=2)
+        with pytest.raises(RuntimeError, match="a bug"):
+            segment_offline(make_bag(4), segmenters=tuple(both))
+        lines, written = outcome()
+        assert lines == []
+        assert written["stopped_by"] == "a bug"
