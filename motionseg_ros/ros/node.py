@@ -196,7 +196,7 @@ class MotionSegNode(LifecycleNode):
             self._segment(item)
         except FrameError as error:
             self._statistics.count("bad", reason=str(error))
-            self._warn(f"bad frame ignored: {error}")
+            self.get_logger().warning(f"bad frame ignored: {error}", throttle_duration_sec=_QUIET)
         except Exception as error:
             if not self.context.ok():
                 return
@@ -214,7 +214,8 @@ class MotionSegNode(LifecycleNode):
         result = self._segmenter.push(Frame(image, stamp, header.frame_id, item.index))
         if result.restart:
             self._statistics.count("restarts", reason=result.restart)
-            self._warn(f"fresh window: {result.restart}")
+            # rclpy throttles by line of code, so a burst of bad frames does not silence this one.
+            self.get_logger().warning(f"fresh window: {result.restart}", throttle_duration_sec=_QUIET)
         if not self._enabled or self._state != "active":
             self._skip(item)
             return
@@ -302,6 +303,3 @@ class MotionSegNode(LifecycleNode):
         )
         self._diagnostics.publish(message)
         self._reported = snapshot.counts
-
-    def _warn(self, text: str) -> None:
-        self.get_logger().warning(text, throttle_duration_sec=_QUIET)

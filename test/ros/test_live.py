@@ -192,7 +192,7 @@ def test_a_change_of_size_begins_a_fresh_window(planner: Planner, live_node: Any
     assert (labels.height, labels.width) == (96, 128)
     _, values = planner.report(lambda _, v: int(v["restarts"]) > before, "the restart")
     assert "size" in values["last_restart"]
-    assert "fresh window" in live_node.output
+    live_node.wait_for("fresh window")
     assert planner.ask().height == SIZE[0]
 
 
