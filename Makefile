@@ -19,7 +19,8 @@ setup:  ## create or update .venv: packages, ROS 2 wheels, messages
 demo: setup  ## render a scene, run the live node on it; results in demo_output
 	$(BIN)/python -m motionseg_ros.cli.demo --output demo_output
 
-test: setup  ## run the test suite
+test:  ## run the test suite (installs torch, for the tests of training)
+	@$(PYTHON) tools/setup_env.py train
 	$(BIN)/python -m pytest -q test
 
 lint: setup  ## check style and formatting

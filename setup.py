@@ -32,6 +32,6 @@ setup(
     # otherwise comes after it, and would lose against the folder with the generated messages in site-packages.
     package_dir={"": "."},
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={"": ["*.xml", "*.yaml", "*.json", "*.safetensors", "py.typed"]},
+    package_data={"": ["*.xml", "*.yaml", "*.json", "*.safetensors", "*.md", "py.typed"]},
     data_files=share_files(),
 )

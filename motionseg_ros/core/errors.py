@@ -25,3 +25,7 @@ class OutputError(MotionSegError):
 
 class EvaluationError(MotionSegError):
     """Predictions and ground truth that cannot be compared."""
+
+
+class ModelError(MotionSegError):
+    """Model weights that cannot be loaded, or a device or library that is missing to run them."""

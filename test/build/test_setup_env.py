@@ -36,7 +36,9 @@ def tool(repository, tmp_path, monkeypatch):
         module.VENV_PYTHON.touch()
 
     monkeypatch.setattr(module, "create_venv", create_venv)
-    monkeypatch.setattr(module, "install_packages", lambda: module.steps.append("packages"))
+    monkeypatch.setattr(
+        module, "install_packages", lambda extras: module.steps.append(f"packages {extras}".strip())
+    )
     monkeypatch.setattr(module, "build_interfaces", lambda: module.steps.append("interfaces"))
     monkeypatch.setattr(module, "check_machine", lambda: None)
     return module
@@ -68,6 +70,16 @@ def test_a_change_repeats_what_depends_on_it(tool, tmp_path, changed, steps):
     assert steps_of_another_call(tool) == steps
 
 
+def test_what_was_asked_for_once_stays(tool, tmp_path):
+    steps_of_another_call(tool)
+    tool.steps.clear()
+    assert tool.main(["train"]) == 0
+    assert tool.steps == ["packages train", "interfaces"]
+    assert steps_of_another_call(tool) == []
+    (tmp_path / "constraints.txt").write_text("numpy")
+    assert steps_of_another_call(tool) == ["packages train", "interfaces"]
+
+
 def test_a_moved_checkout_gets_a_new_environment(tool, monkeypatch):
     steps_of_another_call(tool)
     tool.STAMP.write_text(tool.STAMP.read_text().replace(str(tool.VENV), "/elsewhere/.venv"))
@@ -79,7 +91,7 @@ def test_an_interrupted_setup_starts_anew(tool, tmp_path, monkeypatch):
     (tmp_path / "constraints.txt").write_text("numpy")
     with monkeypatch.context() as patch:
 
-        def interrupted():
+        def interrupted(extras):
             raise KeyboardInterrupt
 
         patch.setattr(tool, "install_packages", interrupted)

@@ -1,0 +1,45 @@
+"""What every learned classifier accepts beside the trajectories: the same checks, the same messages."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Channels of a DINOv2 ViT-B descriptor.
+SEMANTIC_WIDTH = 768
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raises ValueError unless `size` is a (height, width)."""
+    if len(size) != 2 or min(size) < 1:
+        raise ValueError(f"size must be (height, width) of at least 1 px, but got {size}")
+
+
+def check_depth(depth: np.ndarray, frames: int, size: tuple[int, int]) -> None:
+    """Raises ValueError unless `depth` is (frames, *size) float32 in 0..1."""
+    shape = (frames, *size)
+    if not isinstance(depth, np.ndarray) or depth.shape != shape:
+        raise ValueError(
+            f"depth must be (T, H, W) = {shape}, the tracks' frames at the image's size, but got {_what(depth)}"
+        )
+    if depth.dtype != np.float32:
+        raise ValueError(f"depth must be float32, but got {depth.dtype.name}")
+    low, high = (depth.min(), depth.max()) if depth.size else (0, 0)
+    if not (low >= 0 and high <= 1):  # NaN fails both
+        raise ValueError(f"depth must be finite and in 0..1, but got {low:g} to {high:g}")
+
+
+def check_semantics(semantics: np.ndarray, trajectories: int) -> None:
+    """Raises ValueError unless `semantics` is (trajectories, 768) float32 and finite."""
+    shape = (trajectories, SEMANTIC_WIDTH)
+    if not isinstance(semantics, np.ndarray) or semantics.shape != shape:
+        raise ValueError(
+            f"semantics must be (N, {SEMANTIC_WIDTH}) = {shape}, one row per trajectory, but got {_what(semantics)}"
+        )
+    if semantics.dtype != np.float32:
+        raise ValueError(f"semantics must be float32, but got {semantics.dtype.name}")
+    if not np.isfinite(semantics).all():
+        raise ValueError("semantics must be finite, but got NaN or infinite values")
+
+
+def _what(value: object) -> str:
+    return str(value.shape) if isinstance(value, np.ndarray) else type(value).__name__
