@@ -9,11 +9,21 @@ PRIOR = 0.3
 
 
 class TrajectoryBeliefs:
-    """Low-passed P(moving) and the owning object per trajectory id. Memory: the living trajectories only."""
+    """Low-passed P(moving), the decision made of it, and the owning object per trajectory id.
 
-    def __init__(self, weight: float) -> None:
-        """`weight` of the newest classification, 0..1."""
-        self._weight = weight
+    The decision has hysteresis: a trajectory moves from the time its belief reaches `enter` until it falls below
+    `leave`. Memory: the living trajectories only.
+    """
+
+    def __init__(self, weight: float, enter: float, leave: float) -> None:
+        """`weight` of the newest classification, `enter` and `leave`: 0..1.
+
+        Raises:
+            ValueError: `leave` above `enter`.
+        """
+        if leave > enter:
+            raise ValueError(f"leave must be at most enter, but got {leave} and {enter}")
+        self._weight, self._enter, self._leave = weight, enter, leave
         self.reset()
 
     def reset(self) -> None:
@@ -21,6 +31,7 @@ class TrajectoryBeliefs:
         self._ids = np.zeros(0, np.int64)
         self._moving = np.zeros(0, np.float32)
         self._known = np.zeros(0, bool)
+        self._movers = np.zeros(0, bool)
         self._owners = np.zeros(0, np.int64)
 
     def follow(self, ids: np.ndarray) -> None:
@@ -37,6 +48,7 @@ class TrajectoryBeliefs:
 
         self._moving = carry(self._moving, PRIOR).astype(np.float32)
         self._known = carry(self._known, False).astype(bool)
+        self._movers = carry(self._movers, False).astype(bool)
         self._owners = carry(self._owners, 0).astype(np.int64)
         self._ids = ids.copy()
 
@@ -44,6 +56,8 @@ class TrajectoryBeliefs:
         """Blend new probabilities (M,) into the trajectories `rows`, an index or boolean array selecting M."""
         self._moving[rows] += self._weight * (probability - self._moving[rows])
         self._known[rows] = True
+        moving = self._moving[rows]
+        self._movers[rows] = (moving >= self._enter) | (self._movers[rows] & (moving >= self._leave))
 
     def own(self, owners: np.ndarray) -> None:
         """Set the owning object of every trajectory, (N,) ids, 0 for none."""
@@ -58,6 +72,11 @@ class TrajectoryBeliefs:
     def known(self) -> np.ndarray:
         """(N,) bool, classified at least once."""
         return self._known
+
+    @property
+    def movers(self) -> np.ndarray:
+        """(N,) bool, decided to move."""
+        return self._movers
 
     @property
     def owners(self) -> np.ndarray:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from .errors import ConfigError
@@ -80,19 +80,42 @@ class TrackerConfig(_Group):
 class ClassifierConfig(_Group):
     """The trajectory classifier. Excess: log of a trajectory's residual over the spread of all residuals."""
 
-    name: Literal["geometric"] = Field("geometric", description="Which trajectory classifier.")
-    threshold: float = Field(1.2, ge=0, le=10, description="Excess at which P(moving) is one half.")
-    steepness: float = Field(2.5, gt=0, le=20, description="Slope of the logistic from excess to P(moving).")
+    name: Literal["learned", "geometric"] = Field("geometric", description="Which trajectory classifier.")
+    weights: str = Field(
+        "",
+        description="Weights of `learned`: a .safetensors file of `motionseg train`, or the released SegAnyMo "
+        "checkpoint (needs torch); empty for those that are shipped.",
+    )
+    device: str = Field("cpu", description="Where the SegAnyMo checkpoint runs: cpu or cuda.")
+    depth_mode: Literal["fixed", "reference"] = Field(
+        "fixed",
+        description="Where the SegAnyMo checkpoint reads depth: at the points, or elsewhere as its release does.",
+    )
+    threshold: float = Field(
+        1.2, ge=0, le=10, description="`geometric`: excess at which P(moving) is one half."
+    )
+    steepness: float = Field(
+        2.5, gt=0, le=20, description="`geometric`: slope of the logistic from excess to P(moving)."
+    )
     parallax: float = Field(
         4.0,
         ge=0,
         le=1000,
-        description="Spread of the residuals, in units of tracking noise, that counts as parallax.",
+        description="`geometric`: spread of the residuals, in units of tracking noise, that counts as parallax.",
     )
     memory: float = Field(
         0.5, ge=0, lt=1, description="Share of a trajectory's former belief kept at each classification."
     )
     moving: float = Field(0.6, gt=0, lt=1, description="Belief from which a trajectory counts as moving.")
+    resting: float = Field(
+        0.4, gt=0, lt=1, description="Belief down to which a moving trajectory goes on counting as moving."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ClassifierConfig:
+        if self.resting > self.moving:
+            raise ValueError(f"resting must be at most moving ({self.moving}), but got {self.resting}")
+        return self
 
 
 class GroupingConfig(_Group):
@@ -287,6 +310,8 @@ def _explain(error: ValidationError) -> str:
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"unknown option '{name}'{_suggest(name)}"
+    if first["type"] == "value_error":  # of a group as a whole: its message says all
+        return f"{name}: {first['ctx']['error']}"
     known = {option.name: option for option in options()}
     allowed = ""
     if name in known:

@@ -43,7 +43,8 @@ class MotionSegmenter:
         self._grouper = grouper
         self._masker = masker
         self._window = SlidingWindow(config.window.length, config.image.working_size)
-        self._beliefs = TrajectoryBeliefs(1.0 - config.classifier.memory)
+        options = config.classifier
+        self._beliefs = TrajectoryBeliefs(1.0 - options.memory, options.moving, options.resting)
         self._registry = ObjectRegistry(config.objects)
         self._associator = Associator(config.objects.patience, config.grouping.min_trajectories)
         self._restart: str | None = None
@@ -128,7 +129,7 @@ class MotionSegmenter:
 
     def _weigh(self, tracks: Tracks, size: tuple[int, int]) -> MotionEvidence:
         """What all trajectories say about the newest frame; the background is fitted to the static ones."""
-        static = self._beliefs.moving < 0.5
+        static = ~self._beliefs.movers
         background = fit_background(tracks, size, BACKGROUND_GAPS, static)
         return MotionEvidence(
             positions=tracks.positions[:, -1],
@@ -141,7 +142,7 @@ class MotionSegmenter:
 
     def _update_objects(self, evidence: MotionEvidence, frame: Frame) -> None:
         """Group the moving trajectories and let the groups add, grow, split and merge objects."""
-        rows = np.flatnonzero(evidence.known & (evidence.moving >= self.config.classifier.moving))
+        rows = np.flatnonzero(self._beliefs.movers)
         positions = evidence.positions[rows]
         motions = evidence.background.motions(len(evidence.positions))[rows]
         groups = self._grouper(positions, motions, frame.size)
@@ -183,7 +184,7 @@ class MotionSegmenter:
         labels[np.isin(labels, gone)] = 0
         # A moving trajectory keeps its object where the mask missed it, and so calls the mask back.
         owners = np.where(under > 0, under, self._beliefs.owners)
-        carries = (evidence.moving >= 0.5) | ((under > 0) & (self._beliefs.owners == under))
+        carries = self._beliefs.movers | ((under > 0) & (self._beliefs.owners == under))
         self._beliefs.own(np.where(carries & ~np.isin(owners, gone), owners, 0))
         return labels
 

@@ -16,7 +16,7 @@ def everything(n: int) -> np.ndarray:
 
 def beliefs_of(values: dict[int, tuple[float, int]], weight: float = 1.0) -> TrajectoryBeliefs:
     """Trajectory id -> (P(moving) told once, owner)."""
-    beliefs = TrajectoryBeliefs(weight)
+    beliefs = TrajectoryBeliefs(weight, 0.6, 0.4)
     beliefs.follow(ids(*values))
     beliefs.update(everything(len(values)), np.array([p for p, _ in values.values()], np.float32))
     beliefs.own(np.array([owner for _, owner in values.values()]))
@@ -25,7 +25,7 @@ def beliefs_of(values: dict[int, tuple[float, int]], weight: float = 1.0) -> Tra
 
 class TestFollow:
     def test_new_trajectories_are_unknown_and_own_nothing(self):
-        beliefs = TrajectoryBeliefs(0.5)
+        beliefs = TrajectoryBeliefs(0.5, 0.6, 0.4)
         beliefs.follow(ids(4, 9, 2))
         assert not beliefs.known.any()
         assert not beliefs.owners.any()
@@ -53,7 +53,7 @@ class TestFollow:
 
     @pytest.mark.parametrize("then", [(), (5,), (1, 2, 3, 4, 5)])
     def test_from_none_and_to_none(self, then):
-        beliefs = TrajectoryBeliefs(0.5)
+        beliefs = TrajectoryBeliefs(0.5, 0.6, 0.4)
         beliefs.follow(ids())
         beliefs.follow(ids(*then))
         assert len(beliefs.moving) == len(then)
@@ -73,7 +73,7 @@ class TestFollow:
 
     def test_takes_a_copy_of_the_ids(self):
         mine = ids(1, 2)
-        beliefs = TrajectoryBeliefs(1.0)
+        beliefs = TrajectoryBeliefs(1.0, 0.6, 0.4)
         beliefs.follow(mine)
         beliefs.own(ids(5, 6))
         mine[:] = (8, 9)
@@ -84,7 +84,7 @@ class TestFollow:
 class TestUpdate:
     @pytest.mark.parametrize("weight", [0.25, 0.5, 1.0])
     def test_moves_towards_the_probability_by_its_weight(self, weight):
-        beliefs = TrajectoryBeliefs(weight)
+        beliefs = TrajectoryBeliefs(weight, 0.6, 0.4)
         beliefs.follow(ids(1, 2))
         prior = beliefs.moving.copy()
         beliefs.update(everything(2), np.array([1.0, 0.0], np.float32))
@@ -94,7 +94,7 @@ class TestUpdate:
 
     @pytest.mark.parametrize("rows", [np.array([False, True, False, True]), np.array([1, 3])])
     def test_only_the_rows_told_change(self, rows):
-        beliefs = TrajectoryBeliefs(1.0)
+        beliefs = TrajectoryBeliefs(1.0, 0.6, 0.4)
         beliefs.follow(ids(1, 2, 3, 4))
         prior = beliefs.moving.copy()
         beliefs.update(rows, np.array([0.9, 0.8], np.float32))
@@ -108,7 +108,7 @@ class TestUpdate:
         assert beliefs.moving[0] > 0.99
 
     def test_one_classification_alone_makes_no_mover_at_half_weight(self):
-        beliefs = TrajectoryBeliefs(0.5)
+        beliefs = TrajectoryBeliefs(0.5, 0.6, 0.4)
         beliefs.follow(ids(1))
         assert beliefs.moving[0] < 0.5
 
@@ -120,3 +120,40 @@ def test_reset_forgets_all():
     beliefs.follow(ids(1, 2))
     assert not beliefs.known.any()
     assert not beliefs.owners.any()
+
+
+class TestMovers:
+    def told(self, *probabilities: float) -> list[bool]:
+        """The decision on one trajectory after each classification; no low-pass."""
+        beliefs = TrajectoryBeliefs(1.0, 0.6, 0.4)
+        beliefs.follow(ids(1))
+        decisions = []
+        for probability in probabilities:
+            beliefs.update(everything(1), np.array([probability], np.float32))
+            decisions.append(bool(beliefs.movers[0]))
+        return decisions
+
+    def test_enters_high_and_leaves_low(self):
+        assert self.told(0.5, 0.61, 0.5, 0.41, 0.39, 0.5, 0.59, 0.7) == [
+            False, True, True, True, False, False, False, True,
+        ]  # fmt: skip
+
+    def test_goes_with_the_id_and_is_forgotten_with_it(self):
+        beliefs = beliefs_of({1: (0.9, 0), 2: (0.1, 0)})
+        beliefs.follow(ids(2, 3, 1))
+        np.testing.assert_array_equal(beliefs.movers, [False, False, True])
+        beliefs.follow(ids(2))
+        beliefs.follow(ids(1, 2))
+        assert not beliefs.movers.any()
+
+    def test_one_classification_alone_does_not_make_a_mover(self):
+        beliefs = TrajectoryBeliefs(0.5, 0.6, 0.4)
+        beliefs.follow(ids(1))
+        beliefs.update(everything(1), np.array([0.85], np.float32))
+        assert not beliefs.movers[0]
+        beliefs.update(everything(1), np.array([0.85], np.float32))
+        assert beliefs.movers[0]
+
+    def test_thresholds_in_the_wrong_order(self):
+        with pytest.raises(ValueError, match="leave must be at most enter"):
+            TrajectoryBeliefs(0.5, 0.4, 0.6)
