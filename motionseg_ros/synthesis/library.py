@@ -8,6 +8,7 @@ import numpy as np
 
 from . import props
 from .camera import PinholeCamera
+from .geometry import Body, box, merge
 from .motion import Drive, Motion, Route, Schedule, Sway
 from .poses import pose
 from .scene import MovingObject, Prop, Scene
@@ -83,7 +84,105 @@ def _crossing(seed: int) -> Build:
     return camera, street(seed), objects, 8.0
 
 
-SCENES: dict[str, Callable[[int], Build]] = {"demo": _demo, "static": _static, "crossing": _crossing}
+def _fence(length: float, seed: int, spacing: float = 0.55, height: float = 1.15) -> Body:
+    """Fence along x: thin posts, which hide what is behind them for a moment each, and a rail."""
+    post = props.tiled("checker", (40, 60, 150), (225, 230, 230), seed=seed, tile=0.6, texels=128)
+    wood = props.tiled("planks", (80, 120, 160), seed=seed, tile=1.0, texels=256)
+    places = np.arange(-length / 2, length / 2 + 1e-6, spacing)
+    posts = [props.column(0.045, height, post, corners=6).moved(pose((x, 0, 0))) for x in places]
+    return merge(*posts, box((length, 0.03, 0.09), (0, 0, 0.8 * height), wood))
+
+
+def _lined(seed: int, left: float, right: float) -> tuple[Prop, ...]:
+    """Clutter close by on both sides of a lane along x, whose borders are at y = `left` and `right` m."""
+    rng = np.random.default_rng((seed, 78))
+
+    def at(x: float, y: float, yaw: float = 0.0) -> np.ndarray:
+        dx, dy = rng.uniform(-0.1, 0.1, 2)
+        return pose((x + dx, y + dy, 0.0), yaw)
+
+    def crate(x: float, y: float, yaw: float, size: float, number: int) -> Prop:
+        return Prop(props.crate((size, size, size), seed + number), at(x, y, yaw), (size, size))
+
+    def planter(x: float, y: float, yaw: float, number: int) -> Prop:
+        return Prop(props.planter((1.8, 0.7, 1.2), seed + number), at(x, y, yaw), (1.8, 0.7))
+
+    def pillar(x: float, y: float, radius: float, number: int) -> Prop:
+        return Prop(props.pillar(seed + number, radius), at(x, y), (2 * radius, 2 * radius))
+
+    def fence(x: float, y: float, length: float, number: int) -> Prop:
+        return Prop(_fence(length, seed + number), at(x, y))
+
+    bollards = [
+        (2.6, left + 0.2),
+        (4.2, left + 0.3),
+        (9.9, left + 0.3),
+        (9.0, right - 0.2),
+        (14.0, right - 0.3),
+    ]
+    return (
+        crate(3.4, left + 0.7, 0.4, 0.8, 40),
+        pillar(5.6, left + 0.9, 0.5, 41),
+        planter(7.9, left + 0.6, 0.05, 42),
+        crate(9.0, left + 1.7, 0.2, 1.1, 43),
+        pillar(10.6, left + 0.6, 0.35, 55),
+        fence(13.4, left + 0.35, 4.4, 44),
+        pillar(16.6, left + 0.8, 0.5, 45),
+        crate(18.4, left + 0.6, 0.7, 1.0, 46),
+        fence(4.9, right - 0.3, 5.0, 47),
+        crate(3.8, right - 1.6, 0.6, 1.0, 48),
+        planter(6.4, right - 2.0, 0.6, 49),
+        pillar(8.4, right - 0.8, 0.4, 50),
+        crate(10.0, right - 0.7, 0.3, 0.9, 51),
+        planter(12.1, right - 0.6, 0.0, 52),
+        fence(16.2, right - 0.4, 3.3, 53),
+        crate(18.7, right - 0.7, 0.1, 1.0, 54),
+        *(Prop(props.bollard(seed + i), at(*place), (0.25, 0.25)) for i, place in enumerate(bollards)),
+    )
+
+
+def _alley(seed: int) -> Build:
+    """A fast robot in a narrow lane: strong parallax. A courier robot crosses close by, a walker goes along, a
+    van comes the other way.
+    """
+    camera = _robot_camera([(0, 0), (4, 0.15), (8, -0.2), (13, 0.0)], 1.0, 1.25, 0.07, 7.0, 0.6)
+    van = Drive(Route([(16.0, 1.45), (12, 1.55), (4, 1.6)]), Schedule.constant(0.65))
+    steps = Schedule.constant(1.12)
+    walker = Drive(Route([(4.4, -0.95), (8, -1.15), (12, -1.1), (18, -1.1)]), steps)
+    courier = Drive(
+        Route([(3.6, 1.8), (4.9, 0.9), (6.0, -0.2), (7.6, -0.5), (9.6, 0.15), (12.0, -0.1), (17.0, 0.0)]),
+        Schedule.constant(1.1),
+    )
+    objects = (
+        props.van(1, van, (190, 200, 205), (150, 80, 30), seed, scale=1.0),
+        props.walker(2, walker, steps, (50, 130, 170), (90, 60, 50), seed + 1),
+        props.courier(3, courier, (70, 70, 210), (235, 225, 215), seed + 2),
+    )
+    return camera, street(seed) + _lined(seed, 2.5, -1.7), objects, 10.0
+
+
+def _convoy(seed: int) -> Build:
+    """A robot follows a van along the epipolar lines: it recedes, stops and goes. A courier robot overtakes."""
+    camera = _robot_camera([(0, 0.2), (5, 0.2), (13, 0.2)], 0.9, 1.25, 0.05, 8.0)
+    pace = Schedule(
+        np.array([0.0, 3.4, 4.1, 6.0, 6.7, 8.0, 8.8]), np.array([1.3, 1.3, 0.0, 0.0, 1.4, 1.4, 1.2])
+    )
+    van = Drive(Route([(5.6, 0.35), (12, 0.35), (20, 0.35)]), pace)
+    overtaking = Drive(Route([(1.7, -1.05), (5, -1.15), (10, -1.1), (18, -0.9)]), Schedule.constant(1.3))
+    objects = (
+        props.van(1, van, (60, 90, 190), (230, 230, 225), seed, scale=1.0),
+        props.courier(2, overtaking, (90, 170, 80), (50, 40, 40), seed + 1),
+    )
+    return camera, street(seed) + _lined(seed, 1.7, -1.9), objects, 10.0
+
+
+SCENES: dict[str, Callable[[int], Build]] = {
+    "demo": _demo,
+    "static": _static,
+    "crossing": _crossing,
+    "alley": _alley,
+    "convoy": _convoy,
+}
 
 
 def get_scene(

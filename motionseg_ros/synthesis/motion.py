@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from scipy.spatial.transform import Rotation, Slerp
 
 from .poses import pose, rotation
 
@@ -211,3 +212,43 @@ class Swing:
         )
         turn[:3, 3] = np.asarray(self.pivot) - turn[:3, :3] @ np.asarray(self.pivot)
         return turn
+
+
+@dataclass(frozen=True, eq=False)
+class Keyframes:
+    """Through `poses` (n >= 1, 4, 4) at `times` (n,) s, increasing; the first and the last are held beyond.
+
+    In between, positions go straight and rotations the shortest way, at constant speeds. Rotations are made
+    orthonormal. Raises ValueError for other shapes, poses that are not finite or times that do not increase.
+    """
+
+    times: np.ndarray
+    poses: np.ndarray
+    _turn: Slerp | None = field(init=False, repr=False)
+
+    def __post_init__(self):
+        times, poses = np.atleast_1d(np.asarray(self.times, float)), np.array(self.poses, float)
+        if times.ndim != 1 or len(times) < 1 or poses.shape != (len(times), 4, 4):
+            raise ValueError(
+                f"times and poses must be (n,) and (n, 4, 4) but got {times.shape}, {poses.shape}"
+            )
+        if np.any(np.diff(times) <= 0):
+            raise ValueError("times must increase")
+        if not np.isfinite(poses).all():
+            raise ValueError("poses must be finite")
+        turns = Rotation.from_matrix(poses[:, :3, :3])
+        poses[:, :3, :3] = turns.as_matrix()
+        values = {"times": times, "poses": poses, "_turn": Slerp(times, turns) if len(times) > 1 else None}
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def pose(self, t: float) -> np.ndarray:
+        t = min(max(t, self.times[0]), self.times[-1])
+        later = int(np.searchsorted(self.times, t))
+        if self.times[later] == t:
+            return self.poses[later].copy()
+        share = (t - self.times[later - 1]) / (self.times[later] - self.times[later - 1])
+        result = np.eye(4)
+        result[:3, :3] = self._turn(t).as_matrix()
+        result[:3, 3] = (1 - share) * self.poses[later - 1, :3, 3] + share * self.poses[later, :3, 3]
+        return result

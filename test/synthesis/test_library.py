@@ -31,7 +31,7 @@ def demo():
 
 
 def test_unknown_name_lists_the_names():
-    with pytest.raises(ValueError, match="demo, static, crossing"):
+    with pytest.raises(ValueError, match="demo, static, crossing, alley, convoy"):
         get_scene("moon")
 
 
@@ -100,3 +100,66 @@ def test_static_scene_has_parallax_and_nothing_moves():
     assert not frame.labels.any()
     low, high = np.nanpercentile(4 * flow(scene, frame, 0), (10, 90))
     assert high > 2 * low
+
+
+@pytest.fixture(scope="module", params=["alley", "convoy"])
+def near(request):
+    scene = get_scene(request.param, width=160, height=120)
+    renderer = Renderer(scene, supersampling=1)
+    return scene, {index: renderer.render(index) for index in range(0, scene.num_frames, 8)}
+
+
+def test_near_scenes_have_strong_parallax(near):
+    scene, frames = near
+    ratios, fastest = [], []
+    for frame in frames.values():
+        low, high = np.nanpercentile(4 * flow(scene, frame, 0), (20, 95))
+        ratios.append(high / low)
+        fastest.append(high)
+    assert np.median(ratios) > 4
+    assert np.median(fastest) > 6  # px of an image 640 wide
+
+
+def test_near_scenes_show_their_movers_nearly_all_the_time(near):
+    scene, frames = near
+    for item in scene.objects:
+        shares = np.array([(frame.labels == item.object_id).mean() for frame in frames.values()])
+        assert 0.015 < np.median(shares) < 0.15
+        assert (shares > 0.005).mean() > 0.9
+
+
+def test_near_scenes_movers_do_not_run_into_each_other(near):
+    scene, _ = near
+    for index in range(scene.num_frames):
+        t = scene.time_of(index)
+        places = [scene.object_pose(i + 1, t)[:2, 3] for i in range(len(scene.objects))]
+        places.append(scene.camera_pose(t)[:2, 3])
+        gaps = [np.linalg.norm(a - b) for k, a in enumerate(places) for b in places[:k]]
+        assert min(gaps) > 1.2
+
+
+def test_alley_movers_cross_go_along_and_come_towards():
+    scene = get_scene("alley")
+    camera, van, walker, courier = (
+        np.array([pose(t)[:2, 3] for t in (0.0, 4.0, 8.0)])
+        for pose in (scene.camera_pose, *(item.motion.pose for item in scene.objects))
+    )
+    assert np.diff(van[:, 0]).max() < -1
+    assert np.diff(walker[:, 0]).min() > 3
+    assert np.diff(camera[:, 0]).min() > 3.8
+    assert np.linalg.norm(courier - camera, axis=1).max() < 5
+    assert courier[0, 1] - courier[1, 1] > 1.5
+
+
+def test_convoy_van_moves_along_the_epipolar_lines():
+    """It goes where the camera goes, at other speeds: first it recedes, then the robot closes in."""
+    scene = get_scene("convoy")
+    times = np.arange(0, scene.duration, 0.1)
+    path = np.array([inverse(scene.camera_motion.base.pose(t)) @ scene.object_pose(1, t) for t in times])
+    ahead, aside = path[:, 0, 3], path[:, 1, 3]
+    assert np.ptp(aside) < 0.05
+    assert ahead[33] > ahead[0] + 1
+    assert ahead[60] < ahead[33] - 1.5
+    speeds = np.array([scene.object_speed(1, t) for t in times])
+    assert 0.3 < speeds[0] / 0.9 - 1 < 0.6
+    assert (speeds == 0).sum() > 15
