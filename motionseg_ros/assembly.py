@@ -23,9 +23,17 @@ def _tracker(config: Config) -> PointTracker:
 
 
 def _classifier(config: Config) -> Classifier:
-    from .trajectories.geometric import GeometricClassifier
+    options = config.classifier
+    if options.name == "geometric":
+        from .trajectories.geometric import GeometricClassifier
 
-    return GeometricClassifier(config.classifier)
+        return GeometricClassifier(options)
+    from .trajectories.classifier import TrajectoryClassifier
+    from .trajectories.learned import SHIPPED
+
+    return TrajectoryClassifier.from_checkpoint(
+        options.weights or SHIPPED, options.device, options.depth_mode
+    )
 
 
 def _grouper(config: Config) -> Grouper:

@@ -15,6 +15,8 @@ from .evaluate import evaluate
 from .node import node
 from .play import play
 from .segment import segment
+from .simulate import simulate
+from .train import train
 
 ERROR_STATUS = 2
 
@@ -48,6 +50,8 @@ app.command()(evaluate)
 app.command()(play)
 # What `node` does not know is ROS's (--ros-args ...), so it goes through as it is.
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(node)
+app.command()(train)
+app.command()(simulate)
 app.command()(bench)
 
 
