@@ -83,6 +83,10 @@ def main(
     cache: Annotated[Path | None, typer.Option(help="Where windows are kept.")] = None,
     json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
     contact: Annotated[Path | None, typer.Option(help="Draw a picture per sequence in this folder.")] = None,
+    bare: Annotated[
+        bool,
+        typer.Option("--bare", help="Draw trajectories only, not the frames, which may not be ours to show."),
+    ] = False,
 ) -> None:
     """Average precision per sequence, false alarms on rigid scenes, the effect of smoothing, and time."""
     config = load_config("cpu", set_ or ())
@@ -108,7 +112,7 @@ def main(
         results.append(assess(label, classified, config))
         console.print(sequence_table(results[-1]))
         if contact:
-            draw_sheets(contact, label, list(sequences.values()), classified)
+            draw_sheets(contact, label, list(sequences.values()), classified, bare)
     console.print(summary_table(results))
     if json:
         import json as format
@@ -270,8 +274,9 @@ def draw_sheets(
     label: str,
     sequences: Sequence[measure.Labelled],
     classified: Sequence[measure.Classified],
+    bare: bool = False,
 ) -> None:
-    """A PNG per sequence: evenly spaced windows with what the classifier says of them.
+    """A PNG per sequence: evenly spaced windows with what the classifier says of them; `bare` without the frames.
 
     Raises:
         OutputError: it cannot be written.
@@ -285,10 +290,12 @@ def draw_sheets(
         if not count:
             continue
         picks = sorted(set(np.linspace(0, count - 1, min(count, SHEET_PANELS)).round().astype(int)))
-        panels = [
-            draw_window(*sequence.at(item.windows[i].frame), item.windows[i], item.probabilities[i])
-            for i in picks
-        ]
+        panels = []
+        for i in picks:
+            image, truth = sequence.at(item.windows[i].frame)
+            if bare:
+                image, truth = np.full_like(image, 50), np.zeros_like(truth)
+            panels.append(draw_window(image, truth, item.windows[i], item.probabilities[i]))
         _, data = cv2.imencode(".png", contact_sheet(panels, columns=3))
         write_atomic(folder / f"{item.group}-{item.name}-{label.replace('/', '_')}.png", data.tobytes())
 
@@ -296,7 +303,7 @@ def draw_sheets(
 def draw_window(
     image: np.ndarray, truth: np.ndarray, window: measure.LabelledWindow, probability: np.ndarray
 ) -> np.ndarray:
-    """The newest frame with a dot per trajectory, blue for static to red for moving.
+    """The newest frame with a dot and a trail per trajectory, blue for static to red for moving.
 
     A white ring: truly moving; a grey line: the truth's outline. Of the static ones with the highest probability
     the worst have a yellow square, of the moving ones with the lowest a green one, if they are beyond one half.
@@ -316,8 +323,11 @@ def draw_window(
     mask = cv2.resize(truth.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     cv2.drawContours(drawn, contours, -1, _OUTLINE, 1)
-    points = np.rint((window.tracks.positions[:, -1] + 0.5) * factor - 0.5).astype(int)
+    paths = np.rint((window.tracks.positions + 0.5) * factor - 0.5).astype(np.int32)
+    points = paths[:, -1]
     colours = cv2.applyColorMap(np.rint(255 * probability).astype(np.uint8)[:, None], cv2.COLORMAP_JET)
+    for path, seen, colour in zip(paths, window.tracks.visible, colours[:, 0].tolist(), strict=True):
+        cv2.polylines(drawn, [path[seen]], False, [value // 2 for value in colour], 1, cv2.LINE_AA)
     for point, colour, positive in zip(points.tolist(), colours[:, 0].tolist(), window.moving, strict=True):
         if positive:
             cv2.circle(drawn, point, 4, _POSITIVE, 1, cv2.LINE_AA)

@@ -80,7 +80,7 @@ class TrackerConfig(_Group):
 class ClassifierConfig(_Group):
     """The trajectory classifier. Excess: log of a trajectory's residual over the spread of all residuals."""
 
-    name: Literal["learned", "geometric"] = Field("geometric", description="Which trajectory classifier.")
+    name: Literal["learned", "geometric"] = Field("learned", description="Which trajectory classifier.")
     weights: str = Field(
         "",
         description="Weights of `learned`: a .safetensors file of `motionseg train`, or the released SegAnyMo "
@@ -106,9 +106,14 @@ class ClassifierConfig(_Group):
     memory: float = Field(
         0.5, ge=0, lt=1, description="Share of a trajectory's former belief kept at each classification."
     )
-    moving: float = Field(0.6, gt=0, lt=1, description="Belief from which a trajectory counts as moving.")
+    moving: float = Field(
+        0.45,
+        gt=0,
+        lt=1,
+        description="Belief from which a trajectory counts as moving (0.6 suits `geometric` better).",
+    )
     resting: float = Field(
-        0.4, gt=0, lt=1, description="Belief down to which a moving trajectory goes on counting as moving."
+        0.3, gt=0, lt=1, description="Belief down to which a moving trajectory goes on counting as moving."
     )
 
     @model_validator(mode="after")

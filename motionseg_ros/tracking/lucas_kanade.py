@@ -18,7 +18,7 @@ from ..core.window import SlidingWindow
 
 # A small window: larger ones drag background points along with a passing boundary (60 to 100 % of the false
 # positives of a trajectory classifier lie within 8 px of an object's outline).
-LK_WINDOW = 9
+LK_WINDOW = 7
 # Shi-Tomasi response of sensor noise.
 LEAST_RESPONSE = 1e-6
 _CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 12, 0.02)

@@ -14,7 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 #: Hypotheses that are tried for the majority's motion, and refinements of the best, from coarse to fine.
-HYPOTHESES, REFINEMENTS = 64, 5
+HYPOTHESES = 64
+REFINEMENTS = 5
 _RIDGE = 1e-7
 
 

@@ -35,11 +35,14 @@ class WindowFeatures:
     Args:
         values: (B, N, NUM_FEATURES) float32, about -2..2.
         points: (B, N, 2) float32, normalised newest (or last visible) position: half the longer side is 1.
+        excess: (B, N) float32, mean over the gaps of log(residual / typical residual) beside the homographies: what
+            a classifier without learning would go by.
         known: (B, N) bool, visible in two frames at least: something can be said.
     """
 
     values: np.ndarray
     points: np.ndarray
+    excess: np.ndarray
     known: np.ndarray
 
     def __len__(self) -> int:
@@ -98,15 +101,16 @@ def window_features(
     )
     features = np.concatenate([values.reshape(b, n, -1), context, point], -1).astype(np.float32)
     known = seen & (visible.sum(-1) >= 2)
-    return WindowFeatures(np.where(known[..., None], features, 0), start, known)
+    return WindowFeatures(np.where(known[..., None], features, 0), start, geometry.excess, known)
 
 
 @dataclass(frozen=True, eq=False)
 class _Geometry:
-    """`channels`: arrays (B, G, N, C); `context` (B, G, PER_WINDOW_GAP)."""
+    """`channels`: arrays (B, G, N, C); `context` (B, G, PER_WINDOW_GAP); `excess` (B, N)."""
 
     channels: list[np.ndarray]
     context: np.ndarray
+    excess: np.ndarray
 
 
 def _geometry(start: np.ndarray, ends: np.ndarray, common: np.ndarray) -> _Geometry:
@@ -123,9 +127,11 @@ def _geometry(start: np.ndarray, ends: np.ndarray, common: np.ndarray) -> _Geome
     spread = _masked_median(length, common)
     width = _masked_median(np.abs(across), common)
     flow = _masked_median(np.linalg.norm(ends - start[:, None], axis=-1), common)
+    relative = np.where(common, _relative(length, spread), 0)
+    excess = relative.sum(1) / np.maximum(common.sum(1), 1)
     channels = [
         _signed_log(residual),
-        (_relative(length, spread) / 2)[..., None],
+        (relative / 2)[..., None],
         (_relative(np.abs(across), width) / 2)[..., None],
         (_relative(np.abs(across), spread) / 2)[..., None],
         _signed_log(across[..., None]),
@@ -135,7 +141,7 @@ def _geometry(start: np.ndarray, ends: np.ndarray, common: np.ndarray) -> _Geome
     channels = [np.where(common[..., None], channel, 0) for channel in channels]
     context = [np.log1p(value / NOISE) / 3 for value in (spread, width, flow)]
     context.append(counts / max(start.shape[1], 1))
-    return _Geometry(channels, np.stack(context, -1))
+    return _Geometry(channels, np.stack(context, -1), excess.astype(np.float32))
 
 
 def _query(visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,7 @@ SHIPPED = Path(__file__).with_name("weights.safetensors")
 
 
 #: Trajectories that all others attend to; more cost time and tell nothing new.
-ANCHORS = 192
+ANCHORS = 128
 
 
 class NetworkClassifier:
@@ -94,7 +94,7 @@ class NetworkClassifier:
             answer = forward(
                 self._parameters, self._config, features.values, features.points, features.known, ANCHORS
             )
-        probability[rows] = np.where(features.known[0], self._calibration(answer[0]), 0)
+        probability[rows] = np.where(features.known[0], self._calibration(answer[0], features.excess[0]), 0)
         return probability
 
 
@@ -142,6 +142,7 @@ def _sample(depth: np.ndarray, tracks: Tracks) -> np.ndarray:
 def _scatter(ids: np.ndarray) -> np.ndarray:
     """A number per trajectory id that puts them in a random order, always the same one (Knuth's hash).
 
-    The first in this order are the anchors: they stay the same from window to window, wherever their rows are.
+    The first in this order are the anchors: they stay the same from window to window, wherever their rows are. Ids
+    count from the oldest trajectory's, so that after a reset all goes as it went before.
     """
-    return (ids.astype(np.uint64) * np.uint64(2654435761)) % np.uint64(2**32)
+    return ((ids - ids.min()).astype(np.uint64) * np.uint64(2654435761)) % np.uint64(2**32)

@@ -148,8 +148,7 @@ def _attend(query: Any, key: Any, value: Any, bias: Any, xp: ModuleType) -> Any:
         return xp.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
     # BLAS takes contiguous arrays only; for others NumPy has a loop that is 50 times slower.
     query, key, value = (np.ascontiguousarray(a) for a in (query, key, value))
-    score = query @ key.swapaxes(2, 3)
-    score *= np.float32(query.shape[-1] ** -0.5)
+    score = (query * np.float32(query.shape[-1] ** -0.5)) @ key.swapaxes(2, 3)
     score += bias
     score -= score.max(-1, keepdims=True)
     np.exp(score, out=score)

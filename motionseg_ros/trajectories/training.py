@@ -208,7 +208,7 @@ class Trainer:
 
         The calibration that goes with the weights is fitted here, too.
         """
-        losses, scores, labels = [], [], []
+        losses, scores, excesses, labels = [], [], [], []
         with torch.inference_mode():
             for batch in batches:
                 answers = self._forward(self.mean, batch)
@@ -216,15 +216,16 @@ class Trainer:
                 losses.append(loss_of(answers, moving, weight, self.config).item())
                 counted = batch.weight > 0
                 scores.append(answers.cpu().numpy()[counted])
+                excesses.append(batch.features.excess[counted])
                 labels.append(batch.moving[counted] > 0)
         sizes = [len(batch) for batch in batches]
-        logits, positive = np.concatenate(scores), np.concatenate(labels)
+        logits, excess, positive = map(np.concatenate, (scores, excesses, labels))
         if positive.any() and not positive.all():
-            self.calibration = fit_calibration(logits, positive)
+            self.calibration = fit_calibration(logits, excess, positive)
         return {
             "validation_loss": float(np.average(losses, weights=sizes)),
             "validation_ap": average_precision(logits, positive) or 0.0,
-            "calibration_error": calibration_error(self.calibration(logits), positive),
+            "calibration_error": calibration_error(self.calibration(logits, excess), positive),
         }
 
     def weights(self) -> dict[str, np.ndarray]:

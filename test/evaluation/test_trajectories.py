@@ -172,11 +172,12 @@ class TestScore:
 
     def test_smoothing_follows_the_pipeline(self):
         # Prior .3, memory .5: .3 -> .65 -> .825, and .3 -> .65 -> .325; enters at .6, leaves at .4.
+        config = CONFIG.with_values({"classifier.moving": 0.6, "classifier.resting": 0.4})
         item = make_classified(("+-", floats(1, 1)), ("+-", floats(1, 0)))
-        first, second = smoothed(item, CONFIG.classifier)
+        first, second = smoothed(item, config.classifier)
         assert first.tolist() == [True, True]
         assert second.tolist() == [True, False]
-        result = score(item, CONFIG, None)
+        result = score(item, config, None)
         assert (result.precision, result.recall, result.called) == (pytest.approx(2 / 3), 1.0, 0.5)
 
     def test_smoothing_knows_trajectories_by_id(self):

@@ -43,6 +43,7 @@ def test_movers_stand_out_of_the_homography():
     found = window_features(*some_window()[:3], SIZES)
     relative = per_gap(found.values)[0, :, :, 2]
     assert relative[:10].min() > relative[10:].max() > 0
+    np.testing.assert_allclose(found.excess[0], 2 * relative.mean(1), atol=1e-5)
 
 
 def test_nothing_depends_on_the_scale_of_the_image():
