@@ -11,7 +11,7 @@ _LIMIT = 30.0
 
 
 #: A simulator cannot have all of the world in it. Where the network is in doubt, what stands out of the homography
-#: by more rather moves; chosen on real video and rendered scenes with parallax together, anything from 0.3 to 1 is
+#: by more rather moves; chosen on real video with movers and without, anything from 0.3 to 1 is
 #: about as good.
 EXCESS_WEIGHT = 0.6
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -225,3 +227,28 @@ class TestFiles:
         save_file({"a": np.zeros(3, np.float32)}, path, {"format": FORMAT, "network": about})
         with pytest.raises(ModelError, match="description cannot be read"):
             NetworkClassifier.load(path)
+
+
+def test_time_and_memory_of_256_trajectories_by_16_frames():
+    """In a process of its own: geometry included, at most 60 ms a window and 300 MB."""
+    code = """
+import resource, time, numpy as np
+from motionseg_ros.core.types import Tracks
+from motionseg_ros.trajectories.learned import SHIPPED, NetworkClassifier
+rng = np.random.default_rng(0)
+steps = np.arange(16)[:, None] * [1.5, 0.3]
+paths = rng.uniform(0, 400, (256, 1, 2)) + steps + rng.normal(0, 0.1, (256, 16, 2))
+seen, sure = np.ones((256, 16), bool), np.ones((256, 16), np.float32)
+tracks = Tracks(paths.astype(np.float32), seen, sure, sure, np.zeros(256, np.int64), np.arange(256))
+classify, times = NetworkClassifier.load(SHIPPED), []
+for _ in range(20):
+    began = time.perf_counter()
+    classify(tracks, (240, 432))
+    times.append(time.perf_counter() - began)
+print(1e3 * np.median(times), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    milliseconds, megabytes = map(float, printed.split())
+    print(f"{milliseconds:.1f} ms, {megabytes:.0f} MB")
+    assert milliseconds < 60
+    assert megabytes < 300
