@@ -106,14 +106,9 @@ class ClassifierConfig(_Group):
     memory: float = Field(
         0.5, ge=0, lt=1, description="Share of a trajectory's former belief kept at each classification."
     )
-    moving: float = Field(
-        0.45,
-        gt=0,
-        lt=1,
-        description="Belief from which a trajectory counts as moving (0.6 suits `geometric` better).",
-    )
+    moving: float = Field(0.6, gt=0, lt=1, description="Belief from which a trajectory counts as moving.")
     resting: float = Field(
-        0.3, gt=0, lt=1, description="Belief down to which a moving trajectory goes on counting as moving."
+        0.4, gt=0, lt=1, description="Belief down to which a moving trajectory goes on counting as moving."
     )
 
     @model_validator(mode="after")

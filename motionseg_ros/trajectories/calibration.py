@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
@@ -27,6 +27,10 @@ class Calibration:
     slope: float = 1.0
     offset: float = 0.0
     excess_weight: float = 0.0
+
+    def shifted(self, log_odds: float) -> Calibration:
+        """The same for a world in which moving is more likely by `log_odds` than where it was fitted."""
+        return replace(self, offset=self.offset + log_odds)
 
     def __call__(self, logits: np.ndarray, excess: np.ndarray) -> np.ndarray:
         """Probabilities, float32, of logits and excesses of any one shape."""

@@ -21,6 +21,9 @@ from .network import FORMAT, NetworkConfig, forward, initial_parameters
 SHIPPED = Path(__file__).with_name("weights.safetensors")
 
 
+#: Log odds by which moving counts as more likely than in simulation, where it is a rare thing (one trajectory in
+#: eight): missing a mover costs a robot more than a false alarm that the smoothing over time may still undo.
+SHIFT = 1.0
 #: Trajectories that all others attend to; more cost time and tell nothing new.
 ANCHORS = 128
 
@@ -37,7 +40,8 @@ class NetworkClassifier:
     def __init__(
         self, parameters: Mapping[str, np.ndarray], config: NetworkConfig, calibration: Calibration
     ) -> None:
-        self._parameters, self._config, self._calibration = dict(parameters), config, calibration
+        self._parameters, self._config = dict(parameters), config
+        self._calibration = calibration.shifted(SHIFT)
         # The arrays are small: BLAS threads cost more than they bring, above all on a busy robot.
         self._threads = ThreadpoolController()
 

@@ -52,3 +52,12 @@ def test_calibration_error_of_known_bins():
 def test_more_excess_is_more_probable():
     answer = Calibration(excess_weight=0.6)(np.zeros(3), np.array([-1.0, 0.0, 2.0]))
     assert answer[0] < answer[1] < answer[2]
+
+
+def test_shifted_log_odds():
+    logits = np.array([-2.0, 0.0, 1.0])
+    before, after = (
+        Calibration(0.7, -0.5)(logits, logits),
+        Calibration(0.7, -0.5).shifted(1.0)(logits, logits),
+    )
+    assert np.log(after / (1 - after)) - np.log(before / (1 - before)) == pytest.approx(1.0, abs=1e-4)
