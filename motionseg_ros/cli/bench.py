@@ -1,4 +1,4 @@
-"""``motionseg bench``: throughput, latency per stage and memory of the whole pipeline."""
+"""``motionseg bench``: throughput, latency per stage and memory of the whole pipeline, or its quality."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 CLIP_LENGTH = 60
 """Frames kept in memory, at most, and played back and forth: neither rendering nor decoding is measured."""
 RENDERED_SIZE = (854, 480)
+SPEED_ONLY = {"source": "SOURCE", "topic": "--topic", "frames": "--frames", "size": "--size"}
+QUALITY_ONLY = {"scene": "--scene", "workers": "--workers", "sheets": "--sheets", "cache": "--cache"}
 
 
 def bench(
+    context: typer.Context,
     source: Annotated[
         Path | None,
         typer.Argument(help="Recording, video or folder to take images from; else a scene is rendered."),
@@ -41,8 +44,25 @@ def bench(
         typer.Option(help="Image size; the source's own by default, else 854x480.", metavar="WxH"),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write everything measured to this file.")] = None,
+    quality: Annotated[
+        bool, typer.Option("--quality", help="Score the rendered benchmark instead of measuring speed.")
+    ] = False,
+    scene: Annotated[
+        list[str] | None,
+        typer.Option(help="With --quality: only this scene; may be repeated.", metavar="NAME"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With --quality: processes; one per core by default.")
+    ] = None,
+    sheets: Annotated[
+        Path | None,
+        typer.Option(help="With --quality: folder for a picture of each scene, truth beside prediction."),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="With --quality: folder that keeps rendered scenes for the next run.")
+    ] = None,
 ) -> None:
-    """Measure frames per second, latency per stage and memory on a clip played back and forth."""
+    """Measure frames per second, latency per stage and memory on a clip played back and forth; or masks and ids."""
     from json import dumps
 
     from rich.console import Console
@@ -53,7 +73,13 @@ def bench(
     from ..io.atomic import write_atomic
     from ..io.config_files import load_config
 
+    _refuse(context, SPEED_ONLY if quality else QUALITY_ONLY, quality)
     settings = load_config(config, set_ or ())
+    if quality:
+        from .bench_quality import bench_quality
+
+        bench_quality(settings, scene or (), workers, sheets, cache, json)
+        return
     wanted = _parse_size(size) if size else None
     segmenter = build_segmenter(settings)
     progress_console = Console(stderr=True)
@@ -71,6 +97,20 @@ def bench(
     if json:
         content = _document(result, name, clip, settings)
         write_atomic(json, dumps(content, indent=1, allow_nan=False).encode() + b"\n")
+
+
+def _refuse(context: typer.Context, options: dict[str, str], quality: bool) -> None:
+    """Raise ConfigError if one of `options` (by parameter) was given, which do not go with(out) --quality."""
+    from ..core.errors import ConfigError
+
+    for parameter, shown in options.items():
+        # Compared by name: typer brings a click of its own.
+        given = context.get_parameter_source(parameter)
+        if given is not None and given.name != "DEFAULT":
+            reason = (
+                "does not go with --quality, which renders its own scenes" if quality else "needs --quality"
+            )
+            raise ConfigError(f"{shown}: {reason}")
 
 
 def _parse_size(text: str) -> tuple[int, int]:
@@ -133,14 +173,7 @@ def _period_ns(clip: list[Frame]) -> int:
 
 def _document(result: Throughput, name: str, clip: list[Frame], config: Config) -> dict[str, Any]:
     """Everything measured and where, ready for JSON."""
-    import os
-    import platform
     from dataclasses import asdict
-
-    import cv2
-    import numpy as np
-
-    from .. import __version__
 
     height, width = clip[0].size
     return {
@@ -151,15 +184,28 @@ def _document(result: Throughput, name: str, clip: list[Frame], config: Config) 
         "frames_per_second": result.frames_per_second,
         "memory_growth": result.memory_growth,
         **asdict(result),
-        "versions": {
-            "motionseg_ros": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-            "platform": platform.platform(),
-            "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        },
+        "versions": versions(),
         "config": config.model_dump(mode="json"),
+    }
+
+
+def versions() -> dict[str, Any]:
+    """What this was measured with, ready for JSON."""
+    import os
+    import platform
+
+    import cv2
+    import numpy as np
+
+    from .. import __version__
+
+    return {
+        "motionseg_ros": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "platform": platform.platform(),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
 
 

@@ -42,8 +42,7 @@ class ObjectTally:
         self._absent: list[np.ndarray] = []  # (2, G): J and F of a prediction that is not in that frame
         self._present: dict[int, list[tuple[int, np.ndarray]]] = {}  # predicted id: (frame, (2, G))
         self._visible = np.zeros(len(self._ids), dtype=int)
-        self._switches = np.zeros(len(self._ids), dtype=int)
-        self._carriers: list[int | None] = [None] * len(self._ids)
+        self._carriers = Carriers(len(self._ids))
 
     def add(self, truth: np.ndarray, prediction: np.ndarray) -> None:
         """Take the next frame: two (H, W) label images of unsigned integers."""
@@ -59,7 +58,7 @@ class ObjectTally:
             scores = np.array([overlap[row], agreement])
             self._present.setdefault(predicted_id, []).append((len(self._absent) - 1, scores))
         self._visible += visible
-        self._follow(overlap, predicted_ids)
+        self._carriers.follow(overlap, predicted_ids)
 
     def scores(self) -> tuple[ObjectScore, ...]:
         """The objects' scores under the matching whose mean J&F over the sequence is greatest."""
@@ -89,22 +88,35 @@ class ObjectTally:
             frames=int(self._visible[column]),
             region=statistics(region),
             boundary=statistics(boundary),
-            switches=int(self._switches[column]),
+            switches=self._carriers.switches[column],
             region_per_frame=tuple(region.tolist()),
             boundary_per_frame=tuple(boundary.tolist()),
         )
 
-    def _follow(self, overlap: np.ndarray, predicted_ids: Sequence[int]) -> None:
-        """Note which predicted id covers each object best, of those that cover no other object better."""
-        if not predicted_ids:
+
+class Carriers:
+    """Which predicted id covers each of a number of true objects, and how often that changes."""
+
+    def __init__(self, number: int) -> None:
+        self.switches = [0] * number
+        self._carriers: list[int | None] = [None] * number
+
+    def follow(self, overlap: np.ndarray, predicted_ids: Sequence[int]) -> None:
+        """Take the next frame: of the ids that cover no other object better, the best one of each object.
+
+        Args:
+            overlap: (P, G) J of every predicted id with every true object.
+            predicted_ids: P ids.
+        """
+        if not predicted_ids or not self.switches:
             return
         home = np.where(overlap.max(axis=1) > 0, overlap.argmax(axis=1), -1)
-        for column in range(len(self._ids)):
+        for column in range(len(self.switches)):
             own = np.where(home == column, overlap[:, column], 0.0)
             if own.max() == 0:
                 continue
             carrier = predicted_ids[int(own.argmax())]
-            self._switches[column] += self._carriers[column] not in (None, carrier)
+            self.switches[column] += self._carriers[column] not in (None, carrier)
             self._carriers[column] = carrier
 
 

@@ -7,32 +7,23 @@ from collections.abc import Callable
 import numpy as np
 
 from . import props
+from .benchmark import BENCHMARK, benchmark_scene
 from .camera import PinholeCamera
-from .geometry import Body, box, merge
-from .motion import Drive, Motion, Route, Schedule, Sway
+from .motion import Drive, Motion, Route, Schedule
 from .poses import pose
 from .scene import MovingObject, Prop, Scene
-from .street import street
+from .street import lined, street
+from .viewpoints import robot_camera
 
 #: Camera, background, objects, seconds.
 Build = tuple[Motion, tuple[Prop, ...], tuple[MovingObject, ...], float]
-
-
-def _robot_camera(
-    route, speed: float, height: float, sweep: float, period: float, phase: float = 0.0
-) -> Motion:
-    """Camera `height` m up on a robot that drives along `route` at `speed` m/s and looks left and right by
-    `sweep` rad.
-    """
-    mount = Drive(Route(np.column_stack((route, np.full(len(route), height)))), Schedule.constant(speed, 0.2))
-    return Sway(mount, (sweep, 0.012, 0.008), (period, 3.1, 4.3), (0.0, 0.015, 0.012), (phase, 0.0, 1.0))
 
 
 def _demo(seed: int) -> Build:
     """A robot drives down a street. A van stops and goes, a walker passes behind a pillar, a courier robot
     turns.
     """
-    camera = _robot_camera([(0, 0), (4, 0.15), (8, -0.1), (13, -0.6)], 0.58, 1.25, 0.12, 11.0, -1.1)
+    camera = robot_camera([(0, 0), (4, 0.15), (8, -0.1), (13, -0.6)], 0.58, 1.25, 0.12, 11.0, -1.1)
     stop_and_go = Schedule.with_stop(0.9, 4.0, 6.4)
     van = Drive(
         Route([(9.4, 3.3), (10.0, 2.0), (11.2, 0.8), (12.4, -0.2), (14.2, -1.2), (17, -1.8)]), stop_and_go
@@ -58,7 +49,7 @@ def _demo(seed: int) -> Build:
 
 def _static(seed: int) -> Build:
     """The street with strong parallax, and nothing moves."""
-    camera = _robot_camera([(0, 0.6), (4, 0.2), (8, 0.7), (13, 0.3)], 0.7, 1.25, 0.08, 8.0)
+    camera = robot_camera([(0, 0.6), (4, 0.2), (8, 0.7), (13, 0.3)], 0.7, 1.25, 0.08, 8.0)
     near = (
         Prop(props.pillar(seed), pose((5.4, -1.1, 0)), (1.3, 1.3)),
         Prop(props.crate((0.9, 0.9, 0.9), seed + 30), pose((3.6, 1.9, 0), 0.4), (0.9, 0.9)),
@@ -71,7 +62,7 @@ def _static(seed: int) -> Build:
 
 def _crossing(seed: int) -> Build:
     """A walker and a courier robot cross, one in front of the other."""
-    camera = _robot_camera([(0, 0), (3, -0.2), (7, 0.2)], 0.6, 1.25, 0.11, 9.0)
+    camera = robot_camera([(0, 0), (3, -0.2), (7, 0.2)], 0.6, 1.25, 0.11, 9.0)
     steps = Schedule.constant(0.75)
     walker = Drive(Route([(5.0, -2.3), (6.0, 0.0), (7.4, 1.6), (10, 2.8), (14, 3)]), steps)
     courier = Drive(
@@ -84,68 +75,11 @@ def _crossing(seed: int) -> Build:
     return camera, street(seed), objects, 8.0
 
 
-def _fence(length: float, seed: int, spacing: float = 0.55, height: float = 1.15) -> Body:
-    """Fence along x: thin posts, which hide what is behind them for a moment each, and a rail."""
-    post = props.tiled("checker", (40, 60, 150), (225, 230, 230), seed=seed, tile=0.6, texels=128)
-    wood = props.tiled("planks", (80, 120, 160), seed=seed, tile=1.0, texels=256)
-    places = np.arange(-length / 2, length / 2 + 1e-6, spacing)
-    posts = [props.column(0.045, height, post, corners=6).moved(pose((x, 0, 0))) for x in places]
-    return merge(*posts, box((length, 0.03, 0.09), (0, 0, 0.8 * height), wood))
-
-
-def _lined(seed: int, left: float, right: float) -> tuple[Prop, ...]:
-    """Clutter close by on both sides of a lane along x, whose borders are at y = `left` and `right` m."""
-    rng = np.random.default_rng((seed, 78))
-
-    def at(x: float, y: float, yaw: float = 0.0) -> np.ndarray:
-        dx, dy = rng.uniform(-0.1, 0.1, 2)
-        return pose((x + dx, y + dy, 0.0), yaw)
-
-    def crate(x: float, y: float, yaw: float, size: float, number: int) -> Prop:
-        return Prop(props.crate((size, size, size), seed + number), at(x, y, yaw), (size, size))
-
-    def planter(x: float, y: float, yaw: float, number: int) -> Prop:
-        return Prop(props.planter((1.8, 0.7, 1.2), seed + number), at(x, y, yaw), (1.8, 0.7))
-
-    def pillar(x: float, y: float, radius: float, number: int) -> Prop:
-        return Prop(props.pillar(seed + number, radius), at(x, y), (2 * radius, 2 * radius))
-
-    def fence(x: float, y: float, length: float, number: int) -> Prop:
-        return Prop(_fence(length, seed + number), at(x, y))
-
-    bollards = [
-        (2.6, left + 0.2),
-        (4.2, left + 0.3),
-        (9.9, left + 0.3),
-        (9.0, right - 0.2),
-        (14.0, right - 0.3),
-    ]
-    return (
-        crate(3.4, left + 0.7, 0.4, 0.8, 40),
-        pillar(5.6, left + 0.9, 0.5, 41),
-        planter(7.9, left + 0.6, 0.05, 42),
-        crate(9.0, left + 1.7, 0.2, 1.1, 43),
-        pillar(10.6, left + 0.6, 0.35, 55),
-        fence(13.4, left + 0.35, 4.4, 44),
-        pillar(16.6, left + 0.8, 0.5, 45),
-        crate(18.4, left + 0.6, 0.7, 1.0, 46),
-        fence(4.9, right - 0.3, 5.0, 47),
-        crate(3.8, right - 1.6, 0.6, 1.0, 48),
-        planter(6.4, right - 2.0, 0.6, 49),
-        pillar(8.4, right - 0.8, 0.4, 50),
-        crate(10.0, right - 0.7, 0.3, 0.9, 51),
-        planter(12.1, right - 0.6, 0.0, 52),
-        fence(16.2, right - 0.4, 3.3, 53),
-        crate(18.7, right - 0.7, 0.1, 1.0, 54),
-        *(Prop(props.bollard(seed + i), at(*place), (0.25, 0.25)) for i, place in enumerate(bollards)),
-    )
-
-
 def _alley(seed: int) -> Build:
     """A fast robot in a narrow lane: strong parallax. A courier robot crosses close by, a walker goes along, a
     van comes the other way.
     """
-    camera = _robot_camera([(0, 0), (4, 0.15), (8, -0.2), (13, 0.0)], 1.0, 1.25, 0.07, 7.0, 0.6)
+    camera = robot_camera([(0, 0), (4, 0.15), (8, -0.2), (13, 0.0)], 1.0, 1.25, 0.07, 7.0, 0.6)
     van = Drive(Route([(16.0, 1.45), (12, 1.55), (4, 1.6)]), Schedule.constant(0.65))
     steps = Schedule.constant(1.12)
     walker = Drive(Route([(4.4, -0.95), (8, -1.15), (12, -1.1), (18, -1.1)]), steps)
@@ -158,12 +92,12 @@ def _alley(seed: int) -> Build:
         props.walker(2, walker, steps, (50, 130, 170), (90, 60, 50), seed + 1),
         props.courier(3, courier, (70, 70, 210), (235, 225, 215), seed + 2),
     )
-    return camera, street(seed) + _lined(seed, 2.5, -1.7), objects, 10.0
+    return camera, street(seed) + lined(seed, 2.5, -1.7), objects, 10.0
 
 
 def _convoy(seed: int) -> Build:
     """A robot follows a van along the epipolar lines: it recedes, stops and goes. A courier robot overtakes."""
-    camera = _robot_camera([(0, 0.2), (5, 0.2), (13, 0.2)], 0.9, 1.25, 0.05, 8.0)
+    camera = robot_camera([(0, 0.2), (5, 0.2), (13, 0.2)], 0.9, 1.25, 0.05, 8.0)
     pace = Schedule(
         np.array([0.0, 3.4, 4.1, 6.0, 6.7, 8.0, 8.8]), np.array([1.3, 1.3, 0.0, 0.0, 1.4, 1.4, 1.2])
     )
@@ -173,7 +107,7 @@ def _convoy(seed: int) -> Build:
         props.van(1, van, (60, 90, 190), (230, 230, 225), seed, scale=1.0),
         props.courier(2, overtaking, (90, 170, 80), (50, 40, 40), seed + 1),
     )
-    return camera, street(seed) + _lined(seed, 1.7, -1.9), objects, 10.0
+    return camera, street(seed) + lined(seed, 1.7, -1.9), objects, 10.0
 
 
 SCENES: dict[str, Callable[[int], Build]] = {
@@ -188,20 +122,22 @@ SCENES: dict[str, Callable[[int], Build]] = {
 def get_scene(
     name: str,
     seed: int = 0,
-    width: int = 640,
-    height: int = 480,
-    fps: float = 10.0,
+    width: int | None = None,
+    height: int | None = None,
+    fps: float | None = None,
     duration: float | None = None,
 ) -> Scene:
-    """The scene `name` of SCENES.
+    """The scene `name` of SCENES or of the rendered benchmark (`benchmark.BENCHMARK`).
 
-    `seed` varies textures, clutter and sensor noise, not the motions. `duration` in seconds, its own where
-    None (motions are functions of time, so more frames a second or a longer duration show the same world).
-    Raises ValueError for an unknown name.
+    `seed` varies textures, clutter and sensor noise, not the motions. What is None is the scene's own: those of
+    SCENES have 640x480 px at 10 frames a second (motions are functions of time, so more frames a second or a
+    longer duration show the same world). Raises ValueError for an unknown name.
     """
+    if name in BENCHMARK:
+        return benchmark_scene(name, seed, width, height, fps, duration)
     if name not in SCENES:
-        raise ValueError(f"unknown scene {name!r}: choose from {', '.join(SCENES)}")
+        raise ValueError(f"unknown scene {name!r}: choose from {', '.join((*SCENES, *BENCHMARK))}")
     camera_motion, background, objects, usual = SCENES[name](seed)
-    camera = PinholeCamera.from_fov(width, height, 65.0)
+    camera = PinholeCamera.from_fov(width or 640, height or 480, 65.0)
     length = usual if duration is None else duration
-    return Scene(name, camera, camera_motion, background, objects, fps, length, seed)
+    return Scene(name, camera, camera_motion, background, objects, fps or 10.0, length, seed)

@@ -125,6 +125,11 @@ def plaster(rng, shape, colours):
     return _finish(_paint(colours[0], tone))
 
 
+def smooth(rng, shape, colours):
+    """Painted metal, linoleum: one tone with faint clouds, hardly anything to hold on to."""
+    return _finish(_paint(colours[0], 1 + 0.012 * fractal_noise(rng, shape, 1.8)))
+
+
 def planks(rng, shape, colours):
     """Boards side by side, with grain along them and nails."""
     tone, joints = _cells(rng, shape, 1, 8, max(1.0, shape[1] / 260), 0.0, 0.14)
@@ -194,5 +199,6 @@ def sky(rng, shape, colours):
 
 
 TILEABLE = {
-    f.__name__: f for f in (asphalt, bricks, pavers, plaster, planks, corrugated, leaves, checker, sky)
+    f.__name__: f
+    for f in (asphalt, bricks, pavers, plaster, smooth, planks, corrugated, leaves, checker, sky)
 }

@@ -56,7 +56,8 @@ class Renderer:
         camera_to_world = scene.camera_pose(time)
         view = view_facets(self._table, scene.body_poses(time), camera_to_world, camera, self.near)
         labels, depth = self._truth(view)
-        image = self._picture(view, time, camera_to_world)
+        instants = scene.sensor.instants(time)
+        image = self._exposed(instants) if len(instants) > 1 else self._picture(view, time, camera_to_world)
         rng = np.random.default_rng((scene.seed, index))
         return RenderedFrame(scene.sensor.apply(image, time, rng), labels, depth, camera_to_world, time)
 
@@ -72,6 +73,16 @@ class Renderer:
         labels = np.concatenate((np.zeros(1, np.uint16), self._labels[view.index]))[owner]
         with np.errstate(divide="ignore"):
             return labels, np.float32(1) / nearest
+
+    def _exposed(self, instants: np.ndarray) -> np.ndarray:
+        """The mean (h, w, 3) of the pictures at these times (n,): what an open shutter collects."""
+        scene, camera = self.scene, self.scene.camera
+        total = np.zeros((camera.height, camera.width, 3), np.float32)
+        for time in instants.tolist():
+            camera_to_world = scene.camera_pose(time)
+            view = view_facets(self._table, scene.body_poses(time), camera_to_world, camera, self.near)
+            total += self._picture(view, time, camera_to_world)
+        return np.rint(total / len(instants)).astype(np.uint8)
 
     def _picture(self, view: View, time: float, camera_to_world: np.ndarray) -> np.ndarray:
         """The image (h, w, 3) before the sensor."""
@@ -104,6 +115,8 @@ class Renderer:
         if len(free):
             rows = free[-1] // self.supersampling + 1
             sky = paint_sky(self.scene.camera, camera_to_world, rows)
+            if self.scene.light.sky != 1:
+                sky = cv2.convertScaleAbs(sky, alpha=self.scene.light.sky)
             fine = (owner.shape[1], rows * self.supersampling)
             image[: fine[1]] = cv2.resize(sky, fine, interpolation=cv2.INTER_LINEAR)
 

@@ -176,3 +176,25 @@ def test_refuses(room, arguments):
 def test_refuses_frames_outside(room, index):
     with pytest.raises(IndexError):
         Renderer(room).render(index)
+
+
+def test_an_open_shutter_smears_what_moves_in_the_image_but_not_the_truth(room):
+    sharp = Renderer(room).render(4)
+    smeared = Renderer(
+        dataclasses.replace(room, sensor=dataclasses.replace(room.sensor, shutter=0.5))
+    ).render(4)
+    np.testing.assert_array_equal(smeared.labels, sharp.labels)
+    gradients = [cv2.Sobel(frame.image, cv2.CV_32F, 1, 0) for frame in (sharp, smeared)]
+    assert np.abs(gradients[1]).mean() < 0.75 * np.abs(gradients[0]).mean()
+    assert abs(smeared.image.mean() - sharp.image.mean()) < 2
+
+
+def test_a_dark_sky(room):
+    bright, dark = (
+        Renderer(dataclasses.replace(room, light=dataclasses.replace(room.light, sky=sky))).render(0)
+        for sky in (1.0, 0.2)
+    )
+    sky = ~np.isfinite(bright.depth)
+    assert sky.any()
+    assert dark.image[sky].mean() < 0.25 * bright.image[sky].mean()
+    np.testing.assert_array_equal(dark.image[-1], bright.image[-1])

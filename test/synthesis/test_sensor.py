@@ -47,3 +47,12 @@ def test_sensor_refuses(values):
 def test_light_refuses(values):
     with pytest.raises(ValueError, match="light must"):
         Light(**values)
+
+
+def test_an_open_shutter_sees_instants_evenly_around_the_frame():
+    np.testing.assert_allclose(
+        SensorModel(shutter=0.05).instants(2.0), [1.98, 1.99, 2.0, 2.01, 2.02], atol=1e-12
+    )
+    assert SensorModel().instants(2.0).tolist() == [2.0]
+    with pytest.raises(ValueError, match="must not be negative"):
+        SensorModel(shutter=-0.1)
