@@ -73,6 +73,12 @@ class BackgroundMotion:
             velocity = np.where(np.isnan(step), velocity, step)
         return velocity
 
+    def step(self, n: int, gap: int) -> np.ndarray:
+        """(n, 2) float32, px per frame: motion beside the background over one gap; NaN unknown."""
+        if gap not in self.residuals:
+            return np.full((n, 2), np.nan, np.float32)
+        return -self.residuals[gap] / gap
+
     def _length(self, gap: int) -> np.ndarray:
         return np.linalg.norm(self.residuals[gap], axis=1)
 
@@ -116,6 +122,28 @@ def fit_background(
         homographies[gap] = homography
         residuals[gap] = np.where(common[:, None], end - aligned, np.nan).astype(np.float32)
     return BackgroundMotion(homographies, residuals, NOISE * unit)
+
+
+def agreement(tracks: Tracks, size: tuple[int, int]) -> float | None:
+    """Share of the trajectories that one homography takes from the frame before to the newest one.
+
+    Of points that were really followed most agree, also in a fast pan; what was found again by chance in another
+    scene does not.
+
+    Returns:
+        0..1, or None where fewer than 12 trajectories go on.
+    """
+    if tracks.num_frames < 2:
+        return None
+    common = tracks.visible[:, -1] & tracks.visible[:, -2]
+    if common.sum() < MIN_TRAJECTORIES:
+        return None
+    start, end = tracks.positions[common, -2], tracks.positions[common, -1]
+    homography = _robust_homography(start, end, INLIER * max(size))
+    if homography is None:
+        return 0.0
+    aligned = cv2.perspectiveTransform(start[None], homography)[0]
+    return float((np.linalg.norm(end - aligned, axis=1) < 2 * INLIER * max(size)).mean())
 
 
 def _robust_homography(start: np.ndarray, end: np.ndarray, tolerance: float) -> np.ndarray | None:

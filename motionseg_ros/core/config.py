@@ -48,6 +48,13 @@ class SourceConfig(_Group):
     max_gap: float = Field(
         1.0, gt=0, le=3600, description="A pause between two stamps that begins a fresh window, s."
     )
+    min_survival: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of the trajectories that must go on into a frame; one with fewer and of another view (a "
+        "scene cut, a camera that jumps) begins a fresh window.",
+    )
 
 
 class TrackerConfig(_Group):
@@ -131,7 +138,7 @@ class GroupingConfig(_Group):
         le=2,
         description="Largest difference of linked trajectories' motions, share of the faster.",
     )
-    min_trajectories: int = Field(3, ge=1, le=100, description="Fewest trajectories that make a new object.")
+    min_trajectories: int = Field(2, ge=1, le=100, description="Fewest trajectories that make a new object.")
 
 
 class MaskerConfig(_Group):
@@ -148,11 +155,14 @@ class MaskerConfig(_Group):
     trajectory_weight: float = Field(
         2.0, ge=0, le=10, description="Weight of the trajectories' beliefs against the dense cues."
     )
+    caution: float = Field(
+        0.5, ge=-10, le=10, description="Logit that all cues together must exceed for a pixel to move."
+    )
     edge: float = Field(
         6.0, gt=0, le=255, description="Colour step (Lab levels) across which smoothing falls to 1/e."
     )
     smoothness: float = Field(
-        900.0,
+        500.0,
         gt=0,
         le=1e5,
         description="Strength of the edge-aware smoothing: squared reach, px of the working image.",
@@ -166,6 +176,12 @@ class ObjectsConfig(_Group):
     """The life of objects."""
 
     max_objects: int = Field(32, ge=1, le=1000, description="Most objects alive at a time.")
+    min_evidence: float = Field(
+        4.0,
+        ge=0,
+        le=100,
+        description="Log odds of moving, summed over an object's trajectories, from which it is shown.",
+    )
     rest_speed: float = Field(
         5e-4,
         ge=0,

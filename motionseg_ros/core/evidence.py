@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from .appearance import ObjectColours
 from .background import BackgroundMotion
 
 
@@ -20,6 +21,7 @@ class MotionEvidence:
         owners: (N,) int64, id of the object that each carries, 0 for none.
         background: the background's motion from the newest frame to earlier ones.
         still: ids of the objects that stand still at the moment.
+        colours: what the objects look like.
     """
 
     positions: np.ndarray
@@ -28,6 +30,7 @@ class MotionEvidence:
     owners: np.ndarray
     background: BackgroundMotion
     still: frozenset[int] = frozenset()
+    colours: ObjectColours = field(default_factory=ObjectColours)
 
     def __post_init__(self) -> None:
         n = len(self.positions)

@@ -79,3 +79,16 @@ class WorkingImage:
     def to_working(self, points: np.ndarray) -> np.ndarray:
         """Full-image positions (..., 2) to working pixels."""
         return (points + 0.5) * self.scale - 0.5
+
+
+def likeness(one: WorkingImage, other: WorkingImage) -> float:
+    """Correlation, -1..1, of two images of one size seen from afar: 1 for the same view, also at another exposure."""
+    first, second = _layout(one), _layout(other)
+    return float((first * second).mean())
+
+
+def _layout(image: WorkingImage) -> np.ndarray:
+    """The coarse pattern of light and dark, (24, 32) float32, of mean 0 and variance 1."""
+    small = cv2.resize(image.gray, (32, 24), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small -= cv2.GaussianBlur(small, (0, 0), 6)
+    return (small - small.mean()) / (small.std() + 1e-3)

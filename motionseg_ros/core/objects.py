@@ -18,6 +18,8 @@ from .types import MAX_OBJECT_ID, Instance, ObjectState
 MOVED_FRAMES = 8
 # Frames of rest in a row that make an object STOPPED.
 REST_FRAMES = 3
+# Frames of rest in a row that disprove an object which has not moved for long.
+DISPROVED_FRAMES = 6
 # How long an object that was hardly seen may be out of sight, s.
 HARDLY_SEEN = 0.3
 
@@ -30,6 +32,7 @@ class Observation:
         mask: (h, w) bool, the pixels inside `roi`.
         roi: x, y, width, height, px.
         motion_score: mean belief of the trajectories on it, 0..1.
+        evidence: log odds that it moves: the sum over the classified trajectories on it.
         mask_score: mean certainty of its pixels, 0..1.
         velocity: (2,) px per frame in the image.
         speed: px per frame beside the background; NaN without trajectories on it.
@@ -39,6 +42,7 @@ class Observation:
     mask: np.ndarray
     roi: tuple[int, int, int, int]
     motion_score: float
+    evidence: float
     mask_score: float
     velocity: np.ndarray
     speed: float
@@ -54,6 +58,8 @@ class TrackedObject:
     last_seen: int
     last_moving: int
     state: ObjectState = ObjectState.MOVING
+    confirmed: bool = False
+    alone: bool = False
     seen_frames: int = 0
     moved_frames: int = 0
     rest_frames: int = 0
@@ -82,6 +88,11 @@ class ObjectRegistry:
     def __len__(self) -> int:
         return len(self._objects)
 
+    @property
+    def ids(self) -> frozenset[int]:
+        """Of all living objects."""
+        return frozenset(self._objects)
+
     def clear(self) -> None:
         """Let all objects go; their ids are not given again soon."""
         self._objects.clear()
@@ -106,20 +117,33 @@ class ObjectRegistry:
         self._objects[object_id] = TrackedObject(object_id, stamp, stamp, stamp)
         return object_id
 
-    def recall(self, positions: np.ndarray, stamp: int) -> int | None:
-        """The object out of sight that is expected nearest to `positions` (K, 2) px, or None when none is near."""
-        centre = positions.mean(0)
-        best, best_distance = None, np.inf
+    def note_contacts(self, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
+        """Given the ids whose masks touch: the pairs of which one has touched some other in all frames of its life."""
+        in_contact = {object_id for pair in pairs for object_id in pair}
         for record in self._objects.values():
-            if record.state is not ObjectState.OCCLUDED or record.centre is None:
+            record.alone |= record.observation is not None and record.id not in in_contact
+        objects = self._objects
+        return {pair for pair in pairs if not all(i in objects and objects[i].alone for i in pair)}
+
+    def missing(self, positions: np.ndarray, carried: np.ndarray, stamp: int) -> list[int]:
+        """Objects out of sight that may be back at `positions` (K, 2) px, the nearest to what is expected first.
+
+        An object is out of sight when it has no pixels or when no trajectory carries it, i.e. it is not among
+        the ids `carried`.
+        """
+        centre = positions.mean(0)
+        found = []
+        for record in self._objects.values():
+            seen = record.state is not ObjectState.OCCLUDED and record.id in carried
+            if seen or record.centre is None or not record.confirmed or record.still:
                 continue
             seconds = (stamp - record.last_seen) / 1e9
             ahead = np.zeros(2) if record.velocity is None else record.velocity * seconds
             # Its motion while hidden is a guess, so the search widens along with the way it may have gone.
             distance = np.linalg.norm(record.centre + ahead - centre)
-            if distance <= record.extent + 0.5 * np.linalg.norm(ahead) and distance < best_distance:
-                best, best_distance = record.id, distance
-        return best
+            if distance <= record.extent + 0.5 * np.linalg.norm(ahead):
+                found.append((distance, record.id))
+        return [object_id for _, object_id in sorted(found)]
 
     def remove(self, object_id: int) -> None:
         """Let one object go."""
@@ -147,11 +171,12 @@ class ObjectRegistry:
                 record.state = ObjectState.OCCLUDED
                 continue
             _see(record, observation, stamp, frame_period)
-            if observation.speed < rest:
+            record.confirmed |= observation.evidence >= self._config.min_evidence
+            if observation.speed < rest or observation.evidence < 0:
                 record.rest_frames += 1
             elif observation.speed >= rest:  # not so for NaN: without trajectories nothing new is known
                 record.rest_frames = 0
-                record.moved_frames += 1
+                record.moved_frames += record.confirmed
             record.state = ObjectState.STOPPED if record.still else ObjectState.MOVING
             if not record.still:
                 record.last_moving = stamp
@@ -160,12 +185,20 @@ class ObjectRegistry:
             del self._objects[object_id]
         return gone
 
+    @property
+    def tentative(self) -> frozenset[int]:
+        """Ids of the objects for which there has not been enough evidence yet: they are not to be shown."""
+        return frozenset(o.id for o in self._objects.values() if not o.confirmed)
+
     def instances(self) -> tuple[Instance, ...]:
-        """All objects that have been seen, by id; without pixels those that are out of sight."""
-        found = (_instance(self._objects[i]) for i in sorted(self._objects) if self._objects[i].seen_frames)
-        return tuple(found)
+        """All objects that have been shown, by id; without pixels those that are out of sight."""
+        return tuple(_instance(self._objects[i]) for i in sorted(self._objects) if self._objects[i].confirmed)
 
     def _expired(self, record: TrackedObject, stamp: int) -> bool:
+        if not record.confirmed:
+            return stamp - record.first_seen > HARDLY_SEEN * 1e9
+        if record.rest_frames >= DISPROVED_FRAMES and not record.still:
+            return True  # what never moved for long and rests was a false alarm
         if record.state is ObjectState.STOPPED:
             return stamp - record.last_moving > self._config.keep_stopped * 1e9
         if record.state is ObjectState.OCCLUDED:

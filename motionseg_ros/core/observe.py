@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .beliefs import log_odds
 from .objects import Observation
 
 
@@ -27,6 +28,11 @@ def compose(masks: dict[int, np.ndarray], size: tuple[int, int]) -> tuple[np.nda
     return labels, best
 
 
+def compress(field: np.ndarray | None) -> np.ndarray | None:
+    """Logits as int8, 16 to the unit and clipped to about 8."""
+    return None if field is None else np.rint(np.clip(16 * field, -127, 127)).astype(np.int8)
+
+
 def sample(labels: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """(N,) int64: the label (H, W) under each position (N, 2) px, the nearest one for positions outside."""
     height, width = labels.shape
@@ -35,11 +41,22 @@ def sample(labels: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return labels[row, column].astype(np.int64)
 
 
+def touching(labels: np.ndarray) -> set[tuple[int, int]]:
+    """Pairs of ids, the smaller first, that are neighbours somewhere in a label image (H, W)."""
+    pairs = set()
+    for one, other in ((labels[:, 1:], labels[:, :-1]), (labels[1:], labels[:-1])):
+        border = (one != other) & (one > 0) & (other > 0)
+        found = np.unique(np.sort(np.column_stack([one[border], other[border]]), axis=1), axis=0)
+        pairs.update((int(a), int(b)) for a, b in found)
+    return pairs
+
+
 def observe(
     labels: np.ndarray,
     logits: np.ndarray,
     under: np.ndarray,
     moving: np.ndarray,
+    known: np.ndarray,
     velocities: np.ndarray,
     relative: np.ndarray,
 ) -> dict[int, Observation]:
@@ -50,6 +67,7 @@ def observe(
         logits: (H, W) float32, the objects' winning logits.
         under: (N,) int64, label under each trajectory.
         moving: (N,) belief that each trajectory moves.
+        known: (N,) bool, False for trajectories too young to have been classified.
         velocities: (N, 2) px per frame in the image, NaN where unknown.
         relative: (N, 2) px per frame beside the background, NaN where unknown.
     """
@@ -65,6 +83,7 @@ def observe(
             mask=mask,
             roi=(x, y, width, height),
             motion_score=float(moving[on].mean()) if on.any() else 0.0,
+            evidence=float(log_odds(moving[on & known]).sum()),
             mask_score=float(certainty.mean()),
             velocity=_median(velocities[on]),
             speed=_median_length(relative[on]),

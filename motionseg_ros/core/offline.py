@@ -20,6 +20,8 @@ from .types import MAX_OBJECT_ID, Frame, FrameResult, Instance
 SAME_OBJECT = 0.3
 # Frames that an object must have been seen in by the pass backward, to be taken from there.
 MIN_SEEN = 5
+# Share of an object's pixels below which the fused logits are not asked.
+LEAST_KEPT = 0.3
 # Greatest share of an object that may lie under objects of the pass forward: it is shown already otherwise.
 MAX_COVERED = 0.3
 
@@ -101,27 +103,64 @@ def match_objects(overlaps: Overlaps) -> Match:
 def join(forward: FrameResult, backward: FrameResult, match: Match) -> FrameResult:
     """The joined result of one frame.
 
-    All of `forward` stays. An object that it does not show is taken from `backward`, where no forward object
-    lies; its velocity is turned round, because the pass backward saw it go the other way.
+    What either pass calls an object is a candidate: `forward`'s labels come first, and where it has none those of
+    an object of `backward` that has a match. Where both passes tell how sure they are of every pixel, the mean of
+    their logits decides which candidates are kept; the velocity of what only `backward` shows is turned round,
+    because it saw the object go the other way.
 
     Args:
         forward, backward: the passes' results for the same frame, with the same size and stamp.
     """
     labels = forward.labels.copy()
     instances = {i.id: replace(i, first_seen=match.first_seen[i.id]) for i in forward.instances}
+    fused = _fuse(forward, backward)
     for theirs in backward.instances:
         object_id = match.ids.get(theirs.id)
-        if object_id is None or theirs.area == 0 or _is_shown(instances.get(object_id)):
+        if object_id is None or theirs.area == 0:
+            continue
+        shown = _is_shown(instances.get(object_id))
+        if shown and fused is None:
             continue
         free = (backward.labels == theirs.id) & (labels == 0)
-        if np.count_nonzero(free) < (1.0 - MAX_COVERED) * theirs.area:
+        if not shown and np.count_nonzero(free) < (1.0 - MAX_COVERED) * theirs.area:
             continue
         labels[free] = object_id
-        instances[object_id] = _taken_over(theirs, object_id, free, match.first_seen[object_id])
+        if not shown:
+            instances[object_id] = _taken_over(theirs, object_id, free, match.first_seen[object_id])
+    if fused is not None:
+        labels = _keep_sure(labels, fused)
+        instances = {i: _with_pixels(instance, labels == i) for i, instance in instances.items()}
     stages = {**forward.timings_ms, **backward.timings_ms}
     timings = {s: forward.timings_ms.get(s, 0.0) + backward.timings_ms.get(s, 0.0) for s in stages}
     in_order = tuple(instances[i] for i in sorted(instances))
-    return replace(forward, labels=labels, instances=in_order, timings_ms=timings)
+    return replace(forward, labels=labels, instances=in_order, timings_ms=timings, field=None)
+
+
+def _fuse(forward: FrameResult, backward: FrameResult) -> np.ndarray | None:
+    """(H, W) bool: the mean of both passes' logits is positive; None where one of them has none."""
+    if forward.field is None or backward.field is None:
+        return None
+    mean = forward.field.astype(np.float32) + backward.field
+    height, width = forward.size
+    return cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR) > 0
+
+
+def _keep_sure(labels: np.ndarray, fused: np.ndarray) -> np.ndarray:
+    """Labels (H, W) where `fused`; an object of which too little would be left stays as it is."""
+    kept = np.where(fused, labels, 0).astype(labels.dtype)
+    before, after = np.bincount(labels.ravel()), np.bincount(kept.ravel(), minlength=int(labels.max()) + 1)
+    lost = np.flatnonzero((before > 0) & (after < LEAST_KEPT * before))
+    spared = np.isin(labels, lost[lost > 0])
+    kept[spared] = labels[spared]
+    return kept
+
+
+def _with_pixels(instance: Instance, mask: np.ndarray) -> Instance:
+    """The instance with other pixels, (H, W) bool; one that is out of sight stays so."""
+    if instance.area == 0 or not mask.any():
+        return instance
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return replace(instance, roi=(x, y, width, height), mask=mask[y : y + height, x : x + width].copy())
 
 
 def mirrored(frame: Frame, pivot: int) -> Frame:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+
+import cv2
 import numpy as np
 
-from .association import Associator, Decisions, lies_beside
-from .background import fit_background
-from .beliefs import TrajectoryBeliefs
+from .appearance import ObjectColours
+from .aside import Aside
+from .association import Associator, lies_beside, nearness
+from .background import BackgroundMotion, agreement, fit_background
+from .beliefs import TrajectoryBeliefs, log_odds
 from .config import Config
 from .evidence import MotionEvidence
+from .image import likeness
 from .objects import ObjectRegistry
-from .observe import compose, observe, sample
+from .observe import compose, compress, observe, sample, touching
 from .protocols import Classifier, Grouper, PointTracker, VideoMasker
 from .timing import StageTimer
 from .types import Frame, FrameResult, Prompts, Tracks
@@ -18,12 +24,23 @@ from .window import SlidingWindow
 
 # Frame gaps over which the background's motion is given to the masker.
 BACKGROUND_GAPS = (1, 2, 4, 8)
+# Correlation of two frames' layouts from which they show the same view.
+SAME_VIEW = 0.5
+# Share of the trajectories that go on with one homography, from which they were really followed.
+SAME_MOTION = 0.5
+# Frames after a restart in which trajectories are believed at once.
+FIRST_WINDOW = 8
+# Votes of a near neighbour that the mask under a trajectory is worth, and at most the colours seen there.
+UNDER_VOTES = 1.0
+LOOK_VOTES = 2.0
 # A trajectory is classified once it has been seen in this many frames.
 MIN_VISIBLE = 3
 
 
 class MotionSegmenter:
     """Frames in, moving objects out; causal, in bounded memory.
+
+    The classifier works beside the masker's look at the newest image: these two take longest.
 
     Two rates: every frame is tracked and masked; every `window.stride` frames the window's trajectories are
     classified, grouped and turned into prompts, which may add, grow, split, merge or retire objects.
@@ -46,7 +63,11 @@ class MotionSegmenter:
         options = config.classifier
         self._beliefs = TrajectoryBeliefs(1.0 - options.memory, options.moving, options.resting)
         self._registry = ObjectRegistry(config.objects)
-        self._associator = Associator(config.objects.patience, config.grouping.min_trajectories)
+        self._associator = Associator(
+            config.objects.patience, config.grouping.min_trajectories, config.objects.min_evidence
+        )
+        self._colours = ObjectColours()
+        self._attached: set[tuple[int, int]] = set()
         self._restart: str | None = None
         self._since_restart = 0
         self._stamp: int | None = None
@@ -58,6 +79,8 @@ class MotionSegmenter:
         self._beliefs.reset()
         self._registry.clear()
         self._associator.reset()
+        self._colours.clear()
+        self._attached.clear()
         self._masker.reset()
         self._since_restart = 0
         self._stamp = None
@@ -66,7 +89,8 @@ class MotionSegmenter:
     def push(self, frame: Frame) -> FrameResult:
         """Process the next frame.
 
-        A frame of another size, one with an earlier stamp, or one after a long pause begins a fresh window.
+        A frame of another size, one with an earlier stamp, one after a long pause, or one into which hardly any
+        trajectory goes on (a scene cut, a camera that jumps) begins a fresh window.
 
         Returns:
             the objects in this frame; its `restart` says why a fresh window was begun, if one was.
@@ -77,16 +101,24 @@ class MotionSegmenter:
         with timer("prepare"):
             self._window.push(frame)
         with timer("track"):
-            self._tracker.push(self._window)
-            tracks = self._tracker.window()
+            tracks = self._track()
+            if self._is_cut(tracks):
+                self.reset()
+                restart = restart or "scene cut"
+                self._restart = None
+                self._window.push(frame)
+                tracks = self._track()
             self._beliefs.follow(tracks.ids)
         due = self._since_restart % self.config.window.stride == 0
-        if due:
-            with timer("classify"):
-                self._classify(tracks, frame.size)
+        classified = Aside(lambda: self._classify(tracks, frame.size, timer)) if due else None
         with timer("background"):
-            evidence = self._weigh(tracks, frame.size)
+            background = fit_background(tracks, frame.size, BACKGROUND_GAPS, ~self._beliefs.movers)
+        with timer("motion"):
+            self._masker.watch(self._window, background)
+        if classified is not None:
+            self._believe(*classified.result())
         with timer("mask"):
+            evidence = self._weigh(tracks, background)
             self._masker.push(self._window, evidence)
         if due:
             with timer("group"):
@@ -103,7 +135,26 @@ class MotionSegmenter:
             instances=self._registry.instances(),
             timings_ms=timer.finish(),
             restart=restart,
+            field=compress(self._masker.field()),
         )
+
+    def _track(self) -> Tracks:
+        self._tracker.push(self._window)
+        return self._tracker.window()
+
+    def _is_cut(self, tracks: Tracks) -> bool:
+        """Whether the newest frame shows another scene, or the camera has jumped.
+
+        Hardly any trajectory goes on, and those that do go anywhere; where too few are left to tell, the view is
+        another one. So a fast pan is none, nor is a step of the exposure.
+        """
+        before = self._window.back(1)
+        if before is None or self._beliefs.survival(tracks.ids) >= self.config.source.min_survival:
+            return False
+        agreed = agreement(tracks[self._beliefs.knows(tracks.ids)], self._window.frame.size)
+        if agreed is None:
+            return likeness(before, self._window.newest) < SAME_VIEW
+        return agreed < SAME_MOTION
 
     def _check_continuity(self, frame: Frame) -> str | None:
         """Begin a fresh window where the stream was broken; the reason for it, or None."""
@@ -121,16 +172,23 @@ class MotionSegmenter:
         reason, self._restart = self._restart, None
         return reason
 
-    def _classify(self, tracks: Tracks, size: tuple[int, int]) -> None:
-        """Renew the beliefs in the trajectories that have been seen for long enough."""
-        old_enough = tracks.visible.sum(1) >= MIN_VISIBLE
-        if old_enough.any():
-            self._beliefs.update(old_enough, self._classifier(tracks[old_enough], size))
+    def _classify(
+        self, tracks: Tracks, size: tuple[int, int], timer: StageTimer
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Which trajectories have been seen for long enough, (N,) bool, and P(moving) of these."""
+        with timer("classify"):
+            old_enough = tracks.visible.sum(1) >= MIN_VISIBLE
+            if not old_enough.any():
+                return old_enough, np.zeros(0, np.float32)
+            return old_enough, self._classifier(tracks[old_enough], size)
 
-    def _weigh(self, tracks: Tracks, size: tuple[int, int]) -> MotionEvidence:
-        """What all trajectories say about the newest frame; the background is fitted to the static ones."""
-        static = ~self._beliefs.movers
-        background = fit_background(tracks, size, BACKGROUND_GAPS, static)
+    def _believe(self, old_enough: np.ndarray, probability: np.ndarray) -> None:
+        """Renew the beliefs in the trajectories that were classified."""
+        if len(probability):
+            self._beliefs.update(old_enough, probability, self._since_restart < FIRST_WINDOW)
+
+    def _weigh(self, tracks: Tracks, background: BackgroundMotion) -> MotionEvidence:
+        """What all trajectories say about the newest frame."""
         return MotionEvidence(
             positions=tracks.positions[:, -1],
             moving=self._beliefs.moving,
@@ -138,55 +196,96 @@ class MotionSegmenter:
             owners=self._beliefs.owners,
             background=background,
             still=self._registry.still,
+            colours=self._colours,
         )
 
     def _update_objects(self, evidence: MotionEvidence, frame: Frame) -> None:
-        """Group the moving trajectories and let the groups add, grow, split and merge objects."""
+        """Link the moving trajectories and let them add, grow, split and merge objects."""
         rows = np.flatnonzero(self._beliefs.movers)
         positions = evidence.positions[rows]
         motions = evidence.background.motions(len(evidence.positions))[rows]
-        groups = self._grouper(positions, motions, frame.size)
-        owners = evidence.owners[rows]
         reach = self.config.grouping.reach * max(frame.size)
-        decisions = self._associator(groups, owners, lies_beside(positions, owners, reach))
-        for members, object_id in self._prompted(decisions, positions, frame.stamp):
-            owners[members] = object_id
-            self._masker.add(object_id, _point_prompts(positions[members]))
+
+        def differ(one: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
+            with warnings.catch_warnings():  # a gap over which no trajectory of a part is known
+                warnings.simplefilter("ignore", RuntimeWarning)
+                medians = [np.nanmedian(motions[part], axis=0)[None] for part in (one, other)]
+            return bool(self._grouper.differ(*medians, frame.size, tolerance)[0])
+
+        links = self._grouper.links(positions, motions, frame.size)
+        ids = np.array(sorted(self._registry.ids), np.int64)
+        decisions = self._associator(
+            links,
+            nearness(positions, links, reach),
+            evidence.owners[rows],
+            ids,
+            self._favour(rows, positions, ids),
+            log_odds(evidence.moving[rows]),
+            self._masker.unclaimed(positions),
+            lambda owners: lies_beside(positions, owners, reach),
+            differ,
+            self._attached,
+        )
+        owners = decisions.owners
+        for members in [*decisions.new, *(members for _, members in decisions.split)]:
+            owners[members] = self._recall(positions[members], owners, frame.stamp) or (
+                self._registry.create(frame.stamp) or 0
+            )
         for keeper, goes in decisions.merge:
             owners[owners == goes] = keeper
             self._masker.remove(goes)
             self._registry.remove(goes)
-            self._masker.add(keeper, _point_prompts(positions[owners == keeper]))
+        for object_id in np.unique(owners[(owners > 0) & (owners != evidence.owners[rows])]).tolist():
+            self._masker.add(object_id, _point_prompts(positions[owners == object_id]))
         all_owners = evidence.owners.copy()
         all_owners[rows] = owners
         self._beliefs.own(all_owners)
 
-    def _prompted(
-        self, decisions: Decisions, positions: np.ndarray, stamp: int
-    ) -> list[tuple[np.ndarray, int]]:
-        """The groups that prompt the masker, each with the id of a living, recalled or new object."""
-        prompted = [(members, object_id) for object_id, members in decisions.grow.items() if len(members)]
-        for members in [*decisions.new, *(members for _, members in decisions.split)]:
-            object_id = self._registry.recall(positions[members], stamp) or self._registry.create(stamp)
-            if object_id is not None:
-                prompted.append((members, object_id))
-        return prompted
+    def _favour(self, rows: np.ndarray, positions: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """(M, K) votes for objects at the trajectories `rows`: the mask that each was on, and what is seen there."""
+        image = self._window.newest
+        votes = UNDER_VOTES * (self._beliefs.under[rows, None] == ids)
+        if len(ids) < 2 or len(rows) == 0:
+            return votes
+        likelihood = self._colours.at(image.lab, image.to_working(positions), ids.tolist())
+        return votes + np.clip(likelihood - likelihood.mean(1, keepdims=True), -LOOK_VOTES, LOOK_VOTES)
+
+    def _recall(self, positions: np.ndarray, owners: np.ndarray, stamp: int) -> int | None:
+        """The object out of sight that is back at `positions` (K, 2) px, by place and look, or None."""
+        image = self._window.newest
+        points = image.to_working(positions)
+        candidates = self._registry.missing(positions, owners, stamp)
+        return next((i for i in candidates if self._colours.resembles(image.lab, points, i)), None)
 
     def _report(self, tracks: Tracks, evidence: MotionEvidence, frame: Frame, period: float) -> np.ndarray:
         """Compose the label image, bring the registry and the trajectories' owners up to this frame."""
         labels, logits = compose(self._masker.masks(), frame.size)
         under = sample(labels, evidence.positions)
         relative = evidence.background.velocity(len(tracks))
-        observed = observe(labels, logits, under, evidence.moving, _velocities(tracks), relative)
+        beliefs = self._beliefs
+        observed = observe(
+            labels, logits, under, beliefs.moving, beliefs.known, _velocities(tracks), relative
+        )
         gone = self._registry.update(observed, frame.stamp, period, max(frame.size))
         for object_id in gone:
             self._masker.remove(object_id)
         labels[np.isin(labels, gone)] = 0
+        self._note_looks(labels)
+        labels[np.isin(labels, list(self._registry.tentative))] = 0
         # A moving trajectory keeps its object where the mask missed it, and so calls the mask back.
-        owners = np.where(under > 0, under, self._beliefs.owners)
-        carries = self._beliefs.movers | ((under > 0) & (self._beliefs.owners == under))
-        self._beliefs.own(np.where(carries & ~np.isin(owners, gone), owners, 0))
+        owners = beliefs.owners
+        keeps = (beliefs.movers | (under == owners)) & ~np.isin(owners, gone)
+        beliefs.own(np.where(keeps, owners, 0))
+        beliefs.lie_on(under)
         return labels
+
+    def _note_looks(self, labels: np.ndarray) -> None:
+        """Take the objects' colours and contacts from the label image (H, W)."""
+        lab = self._window.newest.lab
+        small = cv2.resize(labels, lab.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        self._colours.keep(self._registry.ids)
+        self._colours.learn(lab, small)
+        self._attached = self._registry.note_contacts(touching(small))
 
 
 def _point_prompts(positions: np.ndarray) -> Prompts:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from .background import BackgroundMotion
 from .evidence import MotionEvidence
 from .types import Prompts, Tracks
 from .window import SlidingWindow
@@ -38,13 +39,20 @@ class Classifier(Protocol):
 
 
 class Grouper(Protocol):
-    """Puts moving trajectories together into objects."""
+    """Tells which moving trajectories carry the same object.
 
-    def __call__(self, positions: np.ndarray, motions: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Group number per trajectory, (N,) int64, -1 for none.
+    `positions` (N, 2) px; `motions` (N, G, 2) px per frame beside the background over G gaps, NaN unknown; `size`
+    (height, width) of the image, px.
+    """
 
-        `positions` (N, 2) px; `motions` (N, G, 2) px per frame beside the background over G gaps, NaN unknown.
-        """
+    def links(self, positions: np.ndarray, motions: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """(L, 2) int64, pairs of trajectories that are near each other and move alike."""
+
+    def differ(
+        self, one: np.ndarray, other: np.ndarray, size: tuple[int, int], tolerance: float = 1.0
+    ) -> np.ndarray:
+        """(K,) bool: whether the motions (K, G, 2) of two things differ by more than `tolerance` times what parts of
+        one object do."""
 
 
 class VideoMasker(Protocol):
@@ -53,8 +61,11 @@ class VideoMasker(Protocol):
     def reset(self) -> None:
         """Forget all objects and frames."""
 
+    def watch(self, window: SlidingWindow, background: BackgroundMotion) -> None:
+        """Take the window's newest frame as far as that is possible without the classifier's answer."""
+
     def push(self, window: SlidingWindow, evidence: MotionEvidence) -> None:
-        """Take the window's newest frame and carry all masks to it."""
+        """Carry all masks to the window's newest frame, which `watch` has been given."""
 
     def add(self, object_id: int, prompts: Prompts) -> None:
         """Add an object, or prompt a known one again, in the newest frame."""
@@ -62,5 +73,11 @@ class VideoMasker(Protocol):
     def remove(self, object_id: int) -> None:
         """Forget an object."""
 
+    def unclaimed(self, positions: np.ndarray) -> np.ndarray:
+        """Number (N,) int64 of the region that moves but has no object at each position (N, 2) px, 0 for none."""
+
     def masks(self) -> dict[int, np.ndarray]:
         """Mask logits (H, W) float32 per object in the newest frame; positive inside."""
+
+    def field(self) -> np.ndarray | None:
+        """(h, w) float32 logits that each pixel moves, of any object or none, at any size; None without such."""

@@ -7,7 +7,8 @@ the top-left pixel at (0, 0). 3-D quantities are in the camera's optical frame (
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as default
 from enum import IntEnum
 
 import numpy as np
@@ -191,6 +192,7 @@ class FrameResult:
         instances: the living objects by id, occluded ones (without pixels) included.
         timings_ms: milliseconds spent per stage.
         restart: why the window was begun afresh with this frame, or None.
+        field: (h, w) int8 at the masker's size, 16 times the logit that each pixel moves, or None.
     """
 
     index: int
@@ -198,11 +200,14 @@ class FrameResult:
     frame_id: str
     labels: np.ndarray
     instances: tuple[Instance, ...] = ()
-    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    timings_ms: Mapping[str, float] = default(default_factory=dict)
     restart: str | None = None
+    field: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         _require(self.labels, "labels", ("H", "W"), np.uint16)
+        if self.field is not None:
+            _require(self.field, "field", ("h", "w"), np.int8)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -95,15 +95,21 @@ def pack_result(result: FrameResult) -> bytes:
     """A result as bytes; the instances' masks are left out, because the labels have them."""
     bare = [(i.roi, replace(i, roi=(0, 0, 0, 0), mask=np.zeros((0, 0), bool))) for i in result.instances]
     rest = (result.index, result.stamp, result.frame_id, dict(result.timings_ms), result.restart)
-    return pickle.dumps((encode_labels(result.labels), bare, rest))
+    field = (
+        None
+        if result.field is None
+        else cv2.imencode(".png", result.field.view(np.uint8), _FAST_PNG)[1].tobytes()
+    )
+    return pickle.dumps((encode_labels(result.labels), bare, rest, field))
 
 
 def unpack_result(data: bytes) -> FrameResult:
     """What `pack_result` was given."""
-    png, bare, (index, stamp, frame_id, timings_ms, restart) = pickle.loads(data)
+    png, bare, (index, stamp, frame_id, timings_ms, restart), field = pickle.loads(data)
     labels = _decode(png, cv2.IMREAD_UNCHANGED).astype(np.uint16)
     instances = tuple(_with_mask(instance, roi, labels) for roi, instance in bare)
-    return FrameResult(index, stamp, frame_id, labels, instances, timings_ms, restart)
+    field = None if field is None else _decode(field, cv2.IMREAD_GRAYSCALE).view(np.int8)
+    return FrameResult(index, stamp, frame_id, labels, instances, timings_ms, restart, field)
 
 
 def _decode(png: bytes, mode: int) -> np.ndarray:

@@ -24,6 +24,8 @@ UNEXPLAINED_LIMIT = 1.0
 MIN_RESIDUAL = 1.0
 # DIS optical flow cannot take smaller images (OpenCV 5 crashes on some).
 LEAST_SIDE = 32
+# Frames over which objects are told apart by how fast they move: longer steps are more exact, but blur turns.
+LONGEST_STEP = 4
 _PIXEL = np.ones((3, 3), np.uint8)
 
 
@@ -36,12 +38,16 @@ class DenseMotion:
         explained: (h, w) float32, a second logit, negative where the aligned background explains the colour.
         known: (h, w) bool, False where the pixel's source lies outside every earlier frame.
         flow: (h, w, 2) float32 px, from the newest frame to the one before it, or None in the first frame.
+        beside: (h, w, 2) float32 px per frame, what each pixel moved beside the background over `beside_gap`.
+        beside_gap: frames; 0 in the first frame, where nothing is known.
     """
 
     logit: np.ndarray
     explained: np.ndarray
     known: np.ndarray
     flow: np.ndarray | None
+    beside: np.ndarray | None = None
+    beside_gap: int = 0
 
 
 class DenseMotionEstimator:
@@ -72,7 +78,7 @@ class DenseMotionEstimator:
         log_residual = np.zeros((h, w), np.float32)
         explained = np.full((h, w), UNEXPLAINED_LIMIT, np.float32)
         gaps = np.zeros((h, w), np.float32)
-        last_flow = None
+        last_flow, beside, beside_gap = None, None, 0
         scale = float(image.scale.mean())
         noise = background.noise * scale
         for gap in background.gaps if min(h, w) >= LEAST_SIDE else ():
@@ -86,7 +92,10 @@ class DenseMotionEstimator:
             if gap == 1:
                 last_flow = flow
             inside = cv2.inRange(source, (1, 1, 0, 0), (w - 2, h - 2, 0, 0)) > 0
-            dx, dy = cv2.split(grid + flow - source)
+            residual = grid + flow - source
+            if gap <= LONGEST_STEP:
+                beside, beside_gap = residual / -gap, gap
+            dx, dy = cv2.split(residual)
             log_length = np.where(inside, np.log(cv2.magnitude(dx, dy) + noise), 0)
             excess += log_length - inside * np.float32(np.log(background.spread(gap) * scale + noise))
             log_residual += log_length
@@ -97,13 +106,14 @@ class DenseMotionEstimator:
         known = gaps > 0
         if not known.any():
             nothing = np.zeros((h, w), np.float32)
-            return DenseMotion(nothing, nothing, known, last_flow)
+            return DenseMotion(nothing, nothing, known, last_flow, beside, beside_gap)
         excess /= np.maximum(gaps, 1)
         logit = self._steepness * (excess - self._adapt(excess[known]))
         logit = np.clip(logit, -MOTION_LIMIT, MOTION_LIMIT)
         moved = np.exp(log_residual / np.maximum(gaps, 1)) > MIN_RESIDUAL
         explained = np.where(moved & known, explained, 0)
-        return DenseMotion(np.where(known, logit, 0).astype(np.float32), explained, known, last_flow)
+        logit = np.where(known, logit, 0).astype(np.float32)
+        return DenseMotion(logit, explained, known, last_flow, beside, beside_gap)
 
     def _adapt(self, excess: np.ndarray) -> float:
         """Otsu's threshold between the two populations, low-passed over frames, never under the least one.

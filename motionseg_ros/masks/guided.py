@@ -10,18 +10,25 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from scipy.spatial import cKDTree
 
+from ..core.background import BackgroundMotion
+from ..core.beliefs import log_odds
 from ..core.config import MaskerConfig
 from ..core.evidence import MotionEvidence
 from ..core.types import Prompts
 from ..core.window import SlidingWindow
 from .appearance import ColourModel, LocalColourModel
-from .dense_motion import DenseMotionEstimator
-from .labels import carry, claim, drop_fragments
+from .dense_motion import DenseMotion, DenseMotionEstimator
+from .labels import carry, drop_fragments
+from .ownership import Anchors, share_out
 from .smoothing import EdgeAwareSmoother
 
 # Logit that a resting object's carried mask gets, since motion no longer speaks for it.
 STILL_LOGIT = 4.0
+# Logit against motion where nothing moved before and no trajectory says that it does.
+NEW_LOGIT = -1.5
+_NEIGHBOURHOOD = np.ones((41, 41), np.uint8)
 TRAJECTORY_LIMIT = 2.5
 TRAJECTORY_REACH = 60.0
 
@@ -39,21 +46,30 @@ class GuidedMasker:
         """Forget all objects, colours and frames."""
         self._motion.reset()
         self._colour = ColourModel()
+        self._motion_now: DenseMotion | None = None
         self._objects: dict[int, LocalColourModel] = {}
         self._labels: np.ndarray | None = None
-        self._anchors: np.ndarray | None = None
         self._added: set[int] = set()
         self._logit: np.ndarray | None = None
         self._full_size = (0, 0)
         self._lab: np.ndarray | None = None
 
+    def watch(self, window: SlidingWindow, background: BackgroundMotion) -> None:
+        """Find the newest frame's dense motion and its edges."""
+        self._motion_now = self._motion(window, background)
+        self._smoother = EdgeAwareSmoother(window.newest.lab, self._config.edge)
+
     def push(self, window: SlidingWindow, evidence: MotionEvidence) -> None:
-        """Update the field of logits for the newest frame and carry all objects to it."""
-        image = window.newest
+        """Update the field of logits for the newest frame and carry all objects to it.
+
+        Raises:
+            ValueError: `watch` has not been called yet.
+        """
+        if self._motion_now is None:
+            raise ValueError("push needs the frame's motion; call watch first")
+        image, motion, smoother = window.newest, self._motion_now, self._smoother
         points = np.rint(image.to_working(evidence.positions)).astype(np.int64)
         points = np.clip(points, 0, np.array(image.size[::-1]) - 1)
-        motion = self._motion(window, evidence.background)
-        smoother = EdgeAwareSmoother(image.lab, self._config.edge)
         carried = self._carry(image.size, motion.flow)
 
         known = evidence.known
@@ -64,21 +80,33 @@ class GuidedMasker:
         colour = self._colour(image.lab)
         if colour is not None:
             logit += colour
-        local = self._local_colour(image.lab, carried)
-        if local is not None:
-            logit += local
+        logit -= self._config.caution
+        places = self._places(image.lab, carried, field)
         if evidence.still:
             logit[np.isin(carried, list(evidence.still))] += STILL_LOGIT
-        logit = smoother(logit[None], self._config.smoothness)[0]
+        logit = smoother((logit + places)[None], self._config.smoothness)[0]
+        # The models of places learn from what all else says: taught by themselves they would never let go.
+        taught = logit - places
 
-        owned = evidence.owners > 0
         self._added.clear()
-        self._anchors = np.zeros(image.size, np.int32)
-        self._anchors[points[owned, 1], points[owned, 0]] = evidence.owners[owned]
+        self._points, self._owners = points, evidence.owners.copy()
+        self._motions = evidence.background.step(len(points), motion.beside_gap) * image.scale
         self._logit, self._lab, self._full_size = logit, image.lab, image.full_size
-        seeds = self._living(np.where(self._anchors > 0, self._anchors, carried))
-        self._labels = drop_fragments(claim(logit > 0, seeds), self._min_pixels())
-        self._learn(motion.known, field)
+        self._carried = carried
+        self._look = lambda object_id, box: evidence.colours.log_likelihood(image.lab[box], object_id)
+        self._share_out()
+        self._learn(taught, motion.known, field)
+
+    def _share_out(self) -> None:
+        """Give the moving pixels to the living objects."""
+        living = list(self._objects)
+        carried = np.where(np.isin(self._carried, living), self._carried, 0)
+        anchors = Anchors(self._points, self._owners, self._motions).of(living)
+        motion = self._motion_now
+        labels = share_out(
+            self._logit > 0, carried, anchors, motion.beside, motion.beside_gap, self._smoother, self._look
+        )
+        self._labels = drop_fragments(labels, self._min_pixels())
 
     def add(self, object_id: int, prompts: Prompts) -> None:
         """Let the object take the moving pixels that are nearer to its positive points than to other objects'.
@@ -89,11 +117,17 @@ class GuidedMasker:
         if self._labels is None:
             raise ValueError("add needs a frame; push one first")
         self._objects.setdefault(object_id, LocalColourModel())
-        h, w = self._logit.shape
-        scale = np.array([w / self._full_size[1], h / self._full_size[0]])
-        points = np.rint((prompts.points[prompts.labels == 1] + 0.5) * scale - 0.5).astype(np.int64)
-        points = np.clip(points, 0, (w - 1, h - 1))
-        self._anchors[points[:, 1], points[:, 0]] = object_id
+        points = self._to_working(prompts.points[prompts.labels == 1])
+        # A point that is a trajectory's of the window brings the trajectory's motion along.
+        known = np.zeros(len(points), bool)
+        self._owners[self._owners == object_id] = 0
+        if len(self._points):
+            distance, nearest = cKDTree(self._points).query(points)
+            known = distance < 1.0
+            self._owners[nearest[known]] = object_id
+        self._points = np.concatenate([self._points, points[~known]])
+        self._owners = np.concatenate([self._owners, np.full(np.count_nonzero(~known), object_id)])
+        self._motions = np.concatenate([self._motions, np.full((np.count_nonzero(~known), 2), np.nan)])
         self._added.add(object_id)
 
     def remove(self, object_id: int) -> None:
@@ -119,26 +153,37 @@ class GuidedMasker:
                 masks[object_id] = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
         return masks
 
+    def field(self) -> np.ndarray | None:
+        """(h, w) float32 logits at working size that each pixel moves."""
+        return self._logit
+
+    def unclaimed(self, positions: np.ndarray) -> np.ndarray:
+        """Number of the region without an object that each position (N, 2) px lies in, 0 for none."""
+        if self._labels is None or self._logit is None:
+            return np.zeros(len(positions), np.int64)
+        self._settle()
+        free = ((self._logit > 0) & (self._labels == 0)).astype(np.uint8)
+        _, region = cv2.connectedComponents(free, connectivity=8)
+        x, y = self._to_working(positions).T
+        return region[y, x].astype(np.int64)
+
     def _carry(self, size: tuple[int, int], flow: np.ndarray | None) -> np.ndarray:
         if self._labels is None or flow is None:
             return np.zeros(size, np.int32)
         return carry(self._labels, flow)
 
+    def _to_working(self, positions: np.ndarray) -> np.ndarray:
+        """(N, 2) int64 pixels of the working image for positions (N, 2) px of the full one."""
+        h, w = self._logit.shape
+        scale = np.array([w / self._full_size[1], h / self._full_size[0]])
+        points = np.rint((positions + 0.5) * scale - 0.5).astype(np.int64)
+        return np.clip(points, 0, (w - 1, h - 1))
+
     def _settle(self) -> None:
         """Give the objects added or prompted with this frame their pixels, all at once."""
-        if not self._added:
-            return
-        nearest = claim(self._logit > 0, self._living(self._anchors))
-        taken = np.isin(nearest, list(self._added))
-        # Pixels of others change hands only where trajectories of theirs are there to speak for them too.
-        mute = (self._labels > 0) & ~np.isin(self._labels, self._anchors[self._anchors > 0])
-        labels = np.where(taken & ~mute, nearest, self._labels)
-        self._labels = drop_fragments(labels, self._min_pixels())
-        self._added.clear()
-
-    def _living(self, seeds: np.ndarray) -> np.ndarray:
-        """Seeds of the objects that have not been removed."""
-        return np.where(np.isin(seeds, list(self._objects)), seeds, 0)
+        if self._added:
+            self._share_out()
+            self._added.clear()
 
     def _min_pixels(self) -> int:
         return round(self._config.min_area * self._logit.size)
@@ -152,11 +197,20 @@ class GuidedMasker:
                 best = field if best is None else np.maximum(best, field)
         return best
 
-    def _learn(self, known: np.ndarray, field: np.ndarray) -> None:
-        """Teach the colour models this frame's answer; `field` (h, w) is the trajectories' own opinion."""
+    def _places(self, lab: np.ndarray, carried: np.ndarray, field: np.ndarray) -> np.ndarray:
+        """(h, w) logits by what is known of each place: an object's colours near it, and that nothing moved yet."""
+        local = self._local_colour(lab, carried)
+        if local is None:
+            return np.zeros(field.shape, np.float32)
+        near = cv2.dilate((carried > 0).astype(np.uint8), _NEIGHBOURHOOD) > 0
+        # Away from all objects their models know nothing: what moves there is new.
+        return np.where(near, local, NEW_LOGIT / (1.0 + np.exp(3.0 * (field - 0.5))))
+
+    def _learn(self, logit: np.ndarray, known: np.ndarray, field: np.ndarray) -> None:
+        """Teach the colour models `logit`; `field` (h, w) is the trajectories' own opinion."""
         if not known.any():
             return
-        probability = logistic(self._logit)
+        probability = logistic(logit)
         # What moves but belongs to no object is taught neither as moving nor as static, and where trajectories
         # move the mask's "static" is not believed: a model that has once learned an object as static never lets go.
         moving = np.where(self._labels > 0, probability, 0)
@@ -185,7 +239,7 @@ def trajectory_field(
     Returns:
         (h, w) float32 logits: a weighted mean of the near trajectories' logits, 0 far from all of them.
     """
-    logits = np.log((moving + 0.02) / (1.02 - moving))
+    logits = log_odds(moving)
     sparse = np.zeros((2, *size), np.float32)
     sparse[0, points[:, 1], points[:, 0]] = np.clip(logits, -TRAJECTORY_LIMIT, TRAJECTORY_LIMIT)
     sparse[1, points[:, 1], points[:, 0]] = 1.0

@@ -18,52 +18,35 @@ def carry(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:
     return moved.astype(np.int32)
 
 
-def claim(foreground: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """Give the moving pixels to objects.
+def regions_of(foreground: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which moving pixels belong to the only object of their region, and which are contested.
 
     Args:
         foreground: (h, w) bool, pixels that move.
         seeds: (h, w) int32, ids where an object is known to be, 0 elsewhere; seeds off the foreground do not count.
 
     Returns:
-        (h, w) int32: every pixel of a connected foreground region takes the id of the nearest seed in that region;
-        regions without a seed are left 0 (nothing but a flicker says that they move).
+        (h, w) int32: the pixels of a connected foreground region with one seeded id have that id; the others are
+        left 0 (without a seed, nothing but a flicker says that they move); and (h, w) bool: regions with several.
     """
-    count, region, stats, _ = cv2.connectedComponentsWithStats(foreground.astype(np.uint8), connectivity=8)
+    count, region = cv2.connectedComponents(foreground.astype(np.uint8), connectivity=8)
     seeds = np.where(foreground, seeds, 0)
     row, column = np.nonzero(seeds)
-    labels = np.zeros(foreground.shape, np.int32)
     if len(row) == 0:
-        return labels
+        return np.zeros(foreground.shape, np.int32), np.zeros(foreground.shape, bool)
     ids, order = np.unique(seeds[row, column], return_inverse=True)
     present = (
         np.bincount(region[row, column] * len(ids) + order, minlength=count * len(ids)).reshape(count, -1) > 0
     )
-    sole = np.where(present.sum(1) == 1, ids[present.argmax(1)], 0).astype(np.int32)
-    labels = sole[region]
-    # The nearest seed of the image may lie in another region, so regions with several objects are done one by one.
-    for number in np.flatnonzero(present.sum(1) > 1):
-        x, y, width, height = stats[number, :4]
-        box = np.s_[y : y + height, x : x + width]
-        inside = region[box] == number
-        labels[box][inside] = _nearest(np.where(inside, seeds[box], 0))[inside]
-    return labels
+    number = present.sum(1)
+    sole = np.where(number == 1, ids[present.argmax(1)], 0).astype(np.int32)
+    return sole[region], (number > 1)[region]
 
 
 def ids_in(labels: np.ndarray) -> np.ndarray:
     """Ascending ids in a label image, without the background."""
     ids = np.flatnonzero(np.bincount(labels.ravel()))
     return ids[ids > 0]
-
-
-def _nearest(seeds: np.ndarray) -> np.ndarray:
-    """(h, w) int32: the id of the seed nearest to every pixel; `seeds` (h, w) must hold at least one."""
-    _, cell = cv2.distanceTransformWithLabels(
-        (seeds == 0).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    owner = np.zeros(int(cell.max()) + 1, np.int32)
-    owner[cell[seeds > 0]] = seeds[seeds > 0]
-    return owner[cell]
 
 
 def drop_fragments(labels: np.ndarray, min_area: int, min_share: float = 0.1) -> np.ndarray:

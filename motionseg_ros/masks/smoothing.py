@@ -20,6 +20,14 @@ class EdgeAwareSmoother:
         self._right = fall[_largest_difference(lab[:, 1:], lab[:, :-1])]
         self._down = np.ascontiguousarray(fall[_largest_difference(lab[1:], lab[:-1])].T)
 
+    def crop(self, box: tuple[slice, slice]) -> EdgeAwareSmoother:
+        """A smoother for a part of the image, rows and columns with given ends."""
+        rows, columns = box
+        part = object.__new__(EdgeAwareSmoother)
+        part._right = self._right[rows, columns.start : columns.stop - 1]
+        part._down = self._down[columns, rows.start : rows.stop - 1]
+        return part
+
     def __call__(self, fields: np.ndarray, strength: float, passes: int = 2) -> np.ndarray:
         """Smooth `fields` (k, h, w) float32; `strength` is the square of the reach in px in flat regions."""
         out = np.ascontiguousarray(fields, np.float32)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from motionseg_ros.core.background import fit_background, relative_log
+from motionseg_ros.core.background import agreement, fit_background, relative_log
 from motionseg_ros.core.types import Tracks
 
 SIZE = (480, 640)
@@ -57,6 +57,14 @@ class TestFitBackground:
         assert motions.shape == (200, 4, 2)
         np.testing.assert_allclose(motions[:30], np.tile([3.0, -1.0], (30, 4, 1)), atol=0.3)
         np.testing.assert_allclose(motions[30:], 0, atol=0.05)
+
+    def test_step_is_the_motion_per_frame_over_one_gap(self, make_tracks):
+        background = fit_background(make_tracks(scene()), SIZE, (1, 4))
+        np.testing.assert_allclose(background.step(200, 4)[:30], np.tile([3.0, -1.0], (30, 1)), atol=0.3)
+        np.testing.assert_array_equal(background.step(200, 1), background.motions(200)[:, 0])
+        for unknown in (0, 2):
+            assert background.step(200, unknown).shape == (200, 2)
+            assert np.isnan(background.step(200, unknown)).all()
 
     def test_excess_parts_movers_from_the_rest(self, make_tracks):
         background = fit_background(make_tracks(scene(noise=0.2)), SIZE, (1, 2, 4, 8))
@@ -145,3 +153,26 @@ class TestFitBackground:
 )
 def test_relative_log(residual, spread, noise, expected):
     assert relative_log(np.array([residual]), spread, noise)[0] == pytest.approx(expected)
+
+
+class TestAgreement:
+    @staticmethod
+    def tracks(make_tracks, end: np.ndarray, start: np.ndarray) -> Tracks:
+        return make_tracks(np.stack([start, end], axis=1).astype(np.float32))
+
+    def test_of_points_in_a_fast_pan(self, make_tracks):
+        start = np.random.default_rng(1).uniform((20, 20), (620, 460), (40, 2))
+        assert agreement(self.tracks(make_tracks, start + np.array([90, 5]), start), SIZE) > 0.95
+
+    def test_of_points_found_by_chance(self, make_tracks):
+        rng = np.random.default_rng(2)
+        start, end = rng.uniform((20, 20), (620, 460), (2, 40, 2))
+        assert agreement(self.tracks(make_tracks, end, start), SIZE) < 0.4
+
+    def test_too_few_points_tell_nothing(self, make_tracks):
+        start = np.random.default_rng(1).uniform((20, 20), (620, 460), (11, 2))
+        assert agreement(self.tracks(make_tracks, start, start), SIZE) is None
+
+    def test_one_frame_tells_nothing(self, make_tracks):
+        points = np.random.default_rng(1).uniform((20, 20), (620, 460), (40, 1, 2)).astype(np.float32)
+        assert agreement(make_tracks(points), SIZE) is None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from motionseg_ros.core.beliefs import TrajectoryBeliefs
+from motionseg_ros.core.beliefs import LEAST_POPULATION, TrajectoryBeliefs, log_odds
 
 
 def ids(*values: int) -> np.ndarray:
@@ -20,6 +20,7 @@ def beliefs_of(values: dict[int, tuple[float, int]], weight: float = 1.0) -> Tra
     beliefs.follow(ids(*values))
     beliefs.update(everything(len(values)), np.array([p for p, _ in values.values()], np.float32))
     beliefs.own(np.array([owner for _, owner in values.values()]))
+    beliefs.lie_on(np.array([owner for _, owner in values.values()]))
     return beliefs
 
 
@@ -39,12 +40,14 @@ class TestFollow:
         beliefs.follow(ids(*order))
         np.testing.assert_allclose(beliefs.moving, [values[i][0] for i in order])
         np.testing.assert_array_equal(beliefs.owners, [values[i][1] for i in order])
+        np.testing.assert_array_equal(beliefs.under, [values[i][1] for i in order])
         assert beliefs.known.all()
 
     def test_lost_ones_are_forgotten_and_new_ones_fill_in(self):
         beliefs = beliefs_of({1: (0.9, 2), 2: (0.8, 3), 3: (0.7, 4)})
         beliefs.follow(ids(3, 10, 1))
         np.testing.assert_array_equal(beliefs.owners, [4, 0, 2])
+        np.testing.assert_array_equal(beliefs.under, [4, 0, 2])
         np.testing.assert_array_equal(beliefs.known, [True, False, True])
         np.testing.assert_allclose(beliefs.moving[[0, 2]], [0.7, 0.9])
         beliefs.follow(ids(1, 2, 3))  # 2 was lost in between: what was known of it is gone
@@ -107,6 +110,17 @@ class TestUpdate:
             beliefs.update(everything(1), np.ones(1, np.float32))
         assert beliefs.moving[0] > 0.99
 
+    def test_in_the_first_window_a_new_trajectory_is_believed_at_once(self):
+        """Otherwise nothing would be shown in the first frames of a stream and after every scene cut."""
+        beliefs = TrajectoryBeliefs(0.5, 0.6, 0.4)
+        beliefs.follow(ids(1, 2))
+        beliefs.update(everything(2), np.array([0.9, 0.1], np.float32), first_window=True)
+        np.testing.assert_allclose(beliefs.moving, [0.9, 0.1], rtol=1e-5)
+        assert beliefs.movers.tolist() == [True, False]
+        beliefs.follow(ids(1, 2, 3))
+        beliefs.update(everything(3), np.array([0.1, 0.1, 0.8], np.float32), first_window=True)
+        np.testing.assert_allclose(beliefs.moving, [0.5, 0.1, 0.8], rtol=1e-5)
+
     def test_one_classification_alone_makes_no_mover_at_half_weight(self):
         beliefs = TrajectoryBeliefs(0.5, 0.6, 0.4)
         beliefs.follow(ids(1))
@@ -120,6 +134,34 @@ def test_reset_forgets_all():
     beliefs.follow(ids(1, 2))
     assert not beliefs.known.any()
     assert not beliefs.owners.any()
+    assert not beliefs.under.any()
+
+
+class TestSurvival:
+    @staticmethod
+    def survival(n: int, ids: np.ndarray) -> float:
+        beliefs = TrajectoryBeliefs(0.5, 0.6, 0.4)
+        beliefs.follow(np.arange(n))
+        return beliefs.survival(ids)
+
+    @pytest.mark.parametrize("go_on", [0, 10, 40])
+    def test_is_the_share_that_goes_on(self, go_on):
+        new = np.arange(100, 300)  # those that were seeded with the frame do not count
+        assert self.survival(40, np.concatenate([new, np.arange(go_on)])) == go_on / 40
+
+    @pytest.mark.parametrize("n", [0, LEAST_POPULATION - 1])
+    def test_few_trajectories_tell_nothing(self, n):
+        """A dark hall with a handful of points must not begin anew with every frame."""
+        assert self.survival(n, np.arange(100, 110)) == 1.0
+        assert self.survival(LEAST_POPULATION, np.arange(100, 110)) == 0.0
+
+
+def test_log_odds_are_odd_about_one_half_and_bounded():
+    belief = np.linspace(0, 1, 11)
+    found = log_odds(belief)
+    np.testing.assert_allclose(found, -found[::-1], atol=1e-9)
+    assert (np.diff(found) > 0).all()
+    assert 3.5 < found[-1] < 4.5
 
 
 class TestMovers:
@@ -157,3 +199,10 @@ class TestMovers:
     def test_thresholds_in_the_wrong_order(self):
         with pytest.raises(ValueError, match="leave must be at most enter"):
             TrajectoryBeliefs(0.5, 0.4, 0.6)
+
+
+def test_knows_the_trajectories_it_has_followed():
+    beliefs = TrajectoryBeliefs(0.5, 0.6, 0.4)
+    assert not beliefs.knows(np.array([3, 4])).any()
+    beliefs.follow(np.array([3, 5]))
+    np.testing.assert_array_equal(beliefs.knows(np.array([3, 4, 5])), [True, False, True])

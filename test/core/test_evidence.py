@@ -21,6 +21,10 @@ def test_no_object_rests_unless_said():
     assert MotionEvidence(**fields()).still == frozenset()
 
 
+def test_looks_are_not_shared_by_accident():
+    assert MotionEvidence(**fields()).colours is not MotionEvidence(**fields()).colours
+
+
 @pytest.mark.parametrize("name", ["moving", "known", "owners"])
 @pytest.mark.parametrize("shape", [(3,), (4, 1)])
 def test_refuses_another_number_of_trajectories(name, shape):

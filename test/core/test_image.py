@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from motionseg_ros.core.image import WorkingImage
+from motionseg_ros.core.image import WorkingImage, likeness
 from motionseg_ros.core.types import Frame
 
 
@@ -98,3 +98,21 @@ class TestConversions:
         for fine, coarse in pairwise(pyramid):
             assert coarse.shape == ((fine.shape[0] + 1) // 2, (fine.shape[1] + 1) // 2)
             assert min(coarse.shape) >= 16
+
+
+class TestLikeness:
+    @staticmethod
+    def view(seed: int, gain: float = 1.0) -> WorkingImage:
+        coarse = np.random.default_rng(seed).integers(20, 250, (12, 16, 3), np.uint8)
+        image = cv2.resize(coarse, (320, 240), interpolation=cv2.INTER_CUBIC)
+        return WorkingImage.prepare(Frame((image * gain).astype(np.uint8)), 320)
+
+    def test_of_one_view_at_another_exposure(self):
+        assert likeness(self.view(1), self.view(1, 0.5)) > 0.95
+
+    def test_of_two_views(self):
+        assert abs(likeness(self.view(1), self.view(2))) < 0.4
+
+    def test_of_images_without_any_structure(self):
+        flat = WorkingImage.prepare(Frame(np.full((48, 64, 3), 9, np.uint8)), 64)
+        assert np.isfinite(likeness(flat, flat))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from motionseg_ros.core.config import ObjectsConfig
-from motionseg_ros.core.objects import ObjectRegistry, Observation
+from motionseg_ros.core.objects import DISPROVED_FRAMES, MOVED_FRAMES, ObjectRegistry, Observation
 from motionseg_ros.core.types import MAX_OBJECT_ID, ObjectState
 
 SECOND = 1_000_000_000
@@ -13,12 +13,18 @@ SIDE = 640
 
 
 def observation(
-    x: int = 100, y: int = 50, velocity=(2.0, 0.0), speed: float = 2.0, side: int = 20
+    x: int = 100,
+    y: int = 50,
+    velocity=(2.0, 0.0),
+    speed: float = 2.0,
+    side: int = 20,
+    evidence: float = 12.0,
 ) -> Observation:
     return Observation(
         mask=np.ones((side, side), bool),
         roi=(x, y, side, side),
         motion_score=0.9,
+        evidence=evidence,
         mask_score=0.8,
         velocity=np.array(velocity, float),
         speed=speed,
@@ -61,6 +67,7 @@ class TestIds:
         registry = ObjectRegistry(ObjectsConfig())
         assert [registry.create(0) for _ in range(3)] == [1, 2, 3]
         assert len(registry) == 3
+        assert registry.ids == {1, 2, 3}
         assert 2 in registry
         assert 4 not in registry
 
@@ -182,15 +189,31 @@ class TestStopping:
         play.frame(_1=observation(speed=0.0))
         assert play.states == {1: ObjectState.MOVING}
 
-    def test_what_hardly_moved_never_counts_as_stopped(self):
+    def test_what_hardly_moved_never_counts_as_stopped_and_goes(self):
         """A false alarm that comes to rest is no object that stands still."""
-        play = Play()
+        play = Play(keep_stopped=5.0)
         play.registry.create(play.stamp)
         play.moves(2)
-        for _ in range(10):
-            play.frame(_1=observation(speed=0.0))
-        assert play.states.get(1) is not ObjectState.STOPPED
+        gone = [play.frame(_1=observation(speed=0.0)) for _ in range(DISPROVED_FRAMES)]
+        assert gone == [[]] * (DISPROVED_FRAMES - 1) + [[1]]
         assert play.registry.still == frozenset()
+
+    def test_what_moves_again_in_time_is_not_disproved(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        for _ in range(2):
+            play.moves(2)
+            for _ in range(DISPROVED_FRAMES - 1):
+                assert play.frame(_1=observation(speed=0.0)) == []
+        assert play.states == {1: ObjectState.MOVING}
+
+    def test_evidence_that_it_rests_counts_more_than_what_the_tracker_jitters(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        play.moves(15)
+        for _ in range(4):
+            play.frame(_1=observation(speed=2.0, evidence=-9.0))
+        assert play.states == {1: ObjectState.STOPPED}
 
     def test_without_trajectories_nothing_changes(self):
         play = Play()
@@ -265,24 +288,51 @@ class TestOcclusion:
         play.moves(1)
         assert play.states == {1: ObjectState.MOVING}
 
-    def test_recalled_where_it_was_going(self):
+    def missing(self, play: Play, *points: tuple[float, float], carried=()) -> list[int]:
+        return play.registry.missing(np.array(points), np.array(carried, np.int64), play.stamp)
+
+    def test_may_be_back_where_it_was_going(self):
         play = Play(keep_occluded=5.0)
         play.registry.create(play.stamp)
         play.moves(30)  # 20 px/s to the right; the last centre is (168, 60)
         for _ in range(20):
             play.frame()
-        there = np.array([[168 + 40.0, 60.0]] * 3)
-        assert play.registry.recall(there, play.stamp) == 1
-        assert play.registry.recall(there + np.array([0, 150]), play.stamp) is None
-        assert play.registry.recall(there - np.array([200, 0]), play.stamp) is None
+        assert self.missing(play, (208.0, 60.0), (209.0, 61.0)) == [1]
+        assert self.missing(play, (208.0, 210.0)) == []
+        assert self.missing(play, (8.0, 60.0)) == []
 
-    def test_only_what_is_out_of_sight_is_recalled(self):
+    def test_what_is_in_sight_is_not_missing(self):
         play = Play()
         play.registry.create(play.stamp)
         play.moves(15)
-        assert play.registry.recall(np.array([[138.0, 60.0]]), play.stamp) is None
+        assert self.missing(play, (138.0, 60.0), carried=[0, 1]) == []
 
-    def test_the_nearest_is_recalled(self):
+    def test_a_mask_that_no_trajectory_carries_on_is_missing(self):
+        """All points slipped off: the mover that shows up in its place is no second object."""
+        play = Play()
+        play.registry.create(play.stamp)
+        play.moves(15)
+        assert self.missing(play, (138.0, 60.0), carried=[0, 2]) == [1]
+
+    def test_one_that_stands_still_is_not_missing(self):
+        """A walker who passes a parked car must not become that car."""
+        play = Play()
+        play.registry.create(play.stamp)
+        play.moves(15)
+        for _ in range(4):
+            play.frame(_1=observation(x=128, speed=0.0, velocity=(0, 0)))
+        assert play.states == {1: ObjectState.STOPPED}
+        assert self.missing(play, (138.0, 60.0)) == []
+
+    def test_what_was_never_shown_is_not_missing(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        play.frame(_1=observation(evidence=1.0))
+        play.frame()
+        assert 1 in play.registry
+        assert self.missing(play, (110.0, 60.0)) == []
+
+    def test_the_nearest_comes_first(self):
         play = Play(keep_occluded=5.0)
         for _ in range(2):
             play.registry.create(play.stamp)
@@ -292,11 +342,95 @@ class TestOcclusion:
                 _2=observation(x=112, velocity=(0, 0), speed=2.0),
             )
         play.frame()
-        assert play.registry.recall(np.array([[111.0, 60.0]]), play.stamp) == 1
-        assert play.registry.recall(np.array([[121.0, 60.0]]), play.stamp) == 2
+        assert self.missing(play, (111.0, 60.0)) == [1, 2]
+        assert self.missing(play, (121.0, 60.0)) == [2, 1]
 
-    def test_nothing_to_recall(self):
-        assert ObjectRegistry(ObjectsConfig()).recall(np.zeros((2, 2)), 0) is None
+    def test_nothing_is_missing(self):
+        assert ObjectRegistry(ObjectsConfig()).missing(np.zeros((2, 2)), np.zeros(0, np.int64), 0) == []
+
+
+class TestTentative:
+    """Before there is enough evidence under an object's mask it is not shown: most of these are flickers."""
+
+    def test_it_is_shown_from_the_frame_in_which_the_evidence_is_enough(self):
+        play = Play(min_evidence=4.0)
+        play.registry.create(play.stamp)
+        for evidence, shown in ((-2.0, False), (3.9, False), (4.0, True), (1.0, True)):
+            assert play.frame(_1=observation(evidence=evidence)) == []
+            assert play.registry.tentative == (frozenset() if shown else {1})
+            assert set(play.states) == ({1} if shown else set())
+
+    def test_it_is_let_go_soon_when_evidence_stays_away(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        begin = play.stamp
+        while not play.frame(_1=observation(evidence=3.0)):
+            assert play.states == {}
+            assert play.stamp < begin + SECOND
+        assert 1 not in play.registry
+
+    def test_what_it_moved_before_does_not_make_it_stop(self):
+        """Frames before it was believed are no proof that it moved."""
+        play = Play()
+        play.registry.create(play.stamp)
+        for evidence in (1.0, 1.0, 12.0):
+            play.frame(_1=observation(evidence=evidence))
+        play.moves(MOVED_FRAMES - 2)
+        for _ in range(4):
+            play.frame(_1=observation(speed=0.0))
+        assert play.states == {1: ObjectState.MOVING}
+
+    def test_the_first_sight_counts_from_its_making(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        begin = play.stamp
+        play.frame(_1=observation(evidence=1.0))
+        play.frame(_1=observation())
+        assert play.registry.instances()[0].first_seen == begin
+
+
+class TestContacts:
+    """Which pairs of touching objects may be pieces of one: those of which one was never seen apart."""
+
+    @pytest.fixture
+    def play(self) -> Play:
+        play = Play()
+        for _ in range(3):
+            play.registry.create(play.stamp)
+        return play
+
+    def contacts(self, play: Play, seen: str, *pairs: tuple[int, int]) -> set[tuple[int, int]]:
+        play.frame(**{f"_{i}": observation() for i in seen})
+        return play.registry.note_contacts(set(pairs))
+
+    def test_always_together(self, play):
+        for _ in range(5):
+            assert self.contacts(play, "12", (1, 2)) == {(1, 2)}
+
+    def test_a_piece_that_shows_up_beside_an_older_object(self, play):
+        assert self.contacts(play, "1") == set()
+        assert self.contacts(play, "12", (1, 2)) == {(1, 2)}
+
+    def test_two_that_were_once_apart_stay_two(self, play):
+        """Walkers who meet and then go side by side for ever."""
+        self.contacts(play, "12")
+        for _ in range(5):
+            assert self.contacts(play, "12", (1, 2)) == set()
+
+    def test_out_of_sight_is_not_apart(self, play):
+        self.contacts(play, "12", (1, 2))
+        self.contacts(play, "1")
+        assert self.contacts(play, "12", (1, 2)) == {(1, 2)}
+
+    def test_contact_with_a_third_is_contact(self, play):
+        self.contacts(play, "123", (2, 3))  # 1 is alone
+        assert self.contacts(play, "123", (1, 2), (1, 3)) == {(1, 2), (1, 3)}
+
+    def test_pairs_of_objects_that_are_no_more(self, play):
+        self.contacts(play, "12", (1, 2))
+        play.registry.remove(2)
+        play.registry.note_contacts({(1, 2)})
+        assert play.registry.ids == {1, 3}
 
 
 def test_clear_lets_all_go():

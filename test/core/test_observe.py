@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from motionseg_ros.core.observe import compose, observe, sample
+from motionseg_ros.core.beliefs import log_odds
+from motionseg_ros.core.observe import compose, compress, observe, sample, touching
 
 
 def field(height: int, width: int, inside: tuple[slice, slice], logit: float) -> np.ndarray:
@@ -63,12 +64,13 @@ class TestSample:
 
 class TestObserve:
     @staticmethod
-    def observe(labels, logits=None, under=(), moving=(), velocities=(), relative=()):
+    def observe(labels, logits=None, under=(), moving=(), velocities=(), relative=(), known=None):
         return observe(
             labels,
             np.where(labels > 0, 2.0, 0.0).astype(np.float32) if logits is None else logits,
             np.array(under, np.int64),
             np.array(moving, np.float32),
+            np.ones(len(moving), bool) if known is None else np.array(known),
             np.array(velocities, np.float32).reshape(-1, 2),
             np.array(relative, np.float32).reshape(-1, 2),
         )
@@ -100,6 +102,15 @@ class TestObserve:
         assert found[2].motion_score == pytest.approx(1.0)
         assert (found[1].num_trajectories, found[2].num_trajectories) == (2, 1)
 
+    def test_evidence_is_the_sum_over_its_classified_trajectories(self):
+        """Many that are sure count more than one; a young one of which nothing is known does not count against it."""
+        labels = np.array([[1, 2]], np.uint16)
+        moving, nothing = [0.9, 0.9, 0.3, 0.1], np.zeros((4, 2))
+        found = self.observe(labels, None, [1, 1, 1, 2], moving, nothing, nothing, [True, True, False, True])
+        assert found[1].evidence == pytest.approx(2 * log_odds(np.float32(0.9)))
+        assert found[2].evidence == pytest.approx(log_odds(np.float32(0.1)))
+        assert found[2].evidence < 0
+
     def test_velocity_and_speed_are_medians_of_what_is_known(self):
         labels = np.full((2, 2), 1, np.uint16)
         velocities = [[1, 2], [3, 2], [100, 2], [np.nan, np.nan]]
@@ -112,8 +123,38 @@ class TestObserve:
         found = self.observe(np.full((2, 2), 1, np.uint16))[1]
         assert found.num_trajectories == 0
         assert found.motion_score == 0.0
+        assert found.evidence == 0.0
         assert np.isnan(found.speed)
         np.testing.assert_array_equal(found.velocity, [0, 0])
 
     def test_an_empty_image_shows_nothing(self):
         assert self.observe(np.zeros((3, 3), np.uint16)) == {}
+
+
+@pytest.mark.parametrize(
+    ("rows", "pairs"),
+    [
+        (["112", "112"], {(1, 2)}),
+        (["33", "11"], {(1, 3)}),
+        (["102", "102"], set()),  # background between them
+        (["10", "02"], set()),  # only corners meet
+        (["121", "333"], {(1, 2), (1, 3), (2, 3)}),
+        (["00", "00"], set()),
+        (["5"], set()),
+    ],
+)
+def test_touching(rows, pairs):
+    labels = np.array([[int(c) for c in row] for row in rows], np.uint16)
+    assert touching(labels) == pairs
+    assert touching(labels.T) == pairs
+
+
+def test_touching_of_the_largest_ids():
+    assert touching(np.array([[65534, 65533]], np.uint16)) == {(65533, 65534)}
+
+
+def test_a_field_is_compressed_to_sixteenths_and_clipped():
+    field = compress(np.array([[-20.0, -0.5, 0.0, 0.25, 20.0]], np.float32))
+    assert field.dtype == np.int8
+    np.testing.assert_array_equal(field, [[-127, -8, 0, 4, 127]])
+    assert compress(None) is None

@@ -190,3 +190,45 @@ class TestWithTheRealPipeline:
         forward, joined = both_passes([frame.image for frame in rendered("static", 0, 24)])
         area, live = (np.mean([(a.labels > 0).mean() for a in answers]) for answers in (joined, forward))
         assert area <= live + 0.002
+
+
+class TestFusedFields:
+    """Where both passes tell how sure they are, their mean decides."""
+
+    MATCH = Match({1: 4}, {4: SECOND})
+
+    @staticmethod
+    def sure(answer: FrameResult, level: int, sure: Box | None = None, value: int = 0) -> FrameResult:
+        """`level` (16 to the logit) everywhere, `value` in the box."""
+        field = np.full(SIZE, level, np.int8)
+        if sure is not None:
+            x, y, width, height = sure
+            field[y : y + height, x : x + width] = value
+        return replace(answer, field=field)
+
+    def test_what_one_pass_is_surer_against_goes(self, check):
+        """A fringe of ten columns that the pass backward is sure is none."""
+        forward = self.sure(result({4: (0, 0, 30, 20)}), 20)
+        backward = self.sure(result({1: (0, 0, 20, 20)}), -40, (0, 0, 20, 20), 60)
+        joined = join(forward, backward, self.MATCH)
+        check(joined, frame_of(joined))
+        assert joined.instances[0].roi == (0, 0, 20, 20)
+
+    def test_what_one_pass_missed_comes_where_the_other_is_surer(self, check):
+        forward = self.sure(result({4: (0, 0, 10, 20)}), -5, (0, 0, 10, 20), 60)
+        backward = self.sure(result({1: (0, 0, 20, 20)}), -40, (0, 0, 20, 20), 60)
+        joined = join(forward, backward, self.MATCH)
+        check(joined, frame_of(joined))
+        assert [(i.id, i.roi) for i in joined.instances] == [(4, (0, 0, 20, 20))]
+
+    def test_an_object_is_not_lost_altogether(self, check):
+        """The pass backward has not met it yet: its field knows nothing of it."""
+        forward = self.sure(result({4: (0, 0, 10, 20)}), -20, (0, 0, 10, 20), 10)
+        joined = join(forward, self.sure(result({}), -40), self.MATCH)
+        check(joined, frame_of(joined))
+        assert [(i.id, i.area) for i in joined.instances] == [(4, 200)]
+
+    def test_one_field_alone_decides_nothing(self):
+        forward = result({4: (0, 0, 10, 20)})
+        joined = join(forward, self.sure(result({}), -100), self.MATCH)
+        np.testing.assert_array_equal(joined.labels, forward.labels)

@@ -6,6 +6,7 @@ import gc
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 
+import cv2
 import numpy as np
 import pytest
 
@@ -150,6 +151,54 @@ class TestScenes:
         image = crossing[0][3].copy()
         run(build_segmenter(), [crossing[0][2], image])
         np.testing.assert_array_equal(image, crossing[0][3])
+
+
+@pytest.fixture(scope="module")
+def upside_down(crossing) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Images and labels of the crossing turned by 180 degrees: a scene of its own."""
+    images, labels = ([np.ascontiguousarray(a[::-1, ::-1]) for a in arrays[8:16]] for arrays in crossing[:2])
+    return images, labels
+
+
+@pytest.fixture(scope="module")
+def demo(rendered) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Images and labels of the demo's frames in which the courier turns off."""
+    frames = rendered("demo", 0, 30)[-8:]
+    return [frame.image for frame in frames], [frame.labels for frame in frames]
+
+
+class TestSceneCut:
+    """What was followed before a cut is nothing in the next scene: objects must not live on in it."""
+
+    def test_begins_afresh_and_finds_a_mover_again(self, upside_down, crossing):
+        images, truth = upside_down
+        results = run(build_segmenter(), [*crossing[0][:10], *images])
+        before, after = results[:10], results[10:]
+        old = {i.id for r in before for i in r.instances}
+        assert old
+        assert [r.restart for r in results] == [None] * 10 + ["scene cut"] + [None] * 7
+        assert not after[0].labels.any()
+        assert not old & {i.id for r in after for i in r.instances}
+        assert max(jaccard(r, t > 0) for r, t in zip(after[:6], truth[:6], strict=True)) > 0.3
+
+    @pytest.mark.parametrize("step", [15, 40])
+    def test_a_fast_pan_is_none(self, step):
+        """An eighth of the width per frame."""
+        rng = np.random.default_rng(0)
+        wide = np.zeros((240, 320 + 7 * step, 3), np.float32)
+        for sigma in (2, 8):
+            grain = rng.normal(0, 1, wide.shape[:2]).astype(np.float32)
+            wide += 40 * sigma * cv2.GaussianBlur(grain, (0, 0), sigma)[..., None]
+        wide = np.clip(wide + 120, 0, 255).astype(np.uint8)
+        results = run(build_segmenter(), [wide[:, k * step : k * step + 320].copy() for k in range(8)])
+        assert [r.restart for r in results] == [None] * 8
+
+    def test_a_step_of_the_exposure_is_none(self, crossing):
+        """Objects keep their ids when the camera's gain falls by a tenth (at a half all trajectories are lost)."""
+        images = [*crossing[0][:10], *((image * 0.9).astype(np.uint8) for image in crossing[0][10:14])]
+        results = run(build_segmenter(), images)
+        assert [r.restart for r in results] == [None] * 14
+        assert {i.id for i in results[9].instances} & {i.id for i in results[13].instances if i.area}
 
 
 def noise(height: int, width: int, frames: int = 5) -> list[np.ndarray]:

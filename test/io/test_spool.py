@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from motionseg_ros.core.errors import OutputError
-from motionseg_ros.core.types import Frame, ObjectState
+from motionseg_ros.core.types import Frame, FrameResult, ObjectState
 from motionseg_ros.io.spool import Spool, pack_frame, pack_result, unpack_frame, unpack_result
 
 
@@ -91,3 +91,11 @@ def test_a_result_comes_back_whole(make_result, object_id, state):
 
 def test_a_result_is_kept_small(make_result):
     assert len(pack_result(make_result())) < 2000
+
+
+def test_a_field_comes_back_bit_for_bit():
+    field = np.random.default_rng(3).integers(-127, 128, (9, 14)).astype(np.int8)
+    result = FrameResult(0, 1, "camera", np.zeros((18, 28), np.uint16), field=field)
+    again = unpack_result(pack_result(result))
+    assert again.field.dtype == np.int8
+    np.testing.assert_array_equal(again.field, field)

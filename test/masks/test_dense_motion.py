@@ -82,6 +82,25 @@ class TestDenseMotionEstimator:
         assert not motion.known.any()
         assert not motion.logit.any()
 
+    @pytest.mark.parametrize(("frames", "gap"), [(2, 1), (4, 2), (8, 4), (10, 4)])
+    def test_beside_is_the_motion_per_frame_beside_the_background(self, make_film, frames, gap):
+        """By it touching objects are told apart, so a mover's must have its sign and size, at any gap.
+
+        Over 4 frames DIS loses what goes 20 px and more in the image.
+        """
+        film = make_film((70, 60, 4, 0), pan=(2, 1))
+        motion = play(film, frames)
+        truth = film.labels(film.index)
+        assert motion.beside_gap == gap
+        assert motion.beside.shape == (*film.size, 2)
+        np.testing.assert_allclose(np.median(motion.beside[truth == 1], 0), [2, -1], atol=0.4)
+        np.testing.assert_allclose(np.median(motion.beside[truth == 0], 0), [0, 0], atol=0.1)
+
+    def test_beside_is_unknown_in_the_first_frame(self, make_film):
+        motion = play(make_film((70, 60, 5, -1)), 1)
+        assert motion.beside is None
+        assert motion.beside_gap == 0
+
     def test_reset_starts_over(self, make_film):
         estimate = estimator()
         seen = []

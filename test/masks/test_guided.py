@@ -6,6 +6,7 @@ import pytest
 from motionseg_ros.core.background import BackgroundMotion
 from motionseg_ros.core.config import MaskerConfig
 from motionseg_ros.core.evidence import MotionEvidence
+from motionseg_ros.core.observe import touching
 from motionseg_ros.core.types import Frame, Prompts
 from motionseg_ros.core.window import SlidingWindow
 from motionseg_ros.masks.guided import GuidedMasker, trajectory_field
@@ -28,7 +29,9 @@ def push(masker: GuidedMasker, film, ids: dict[int, int] | None = None, still=fr
     window = film.next()
     ids = ids or {}
     owners = lambda owner: np.array([ids.get(int(k), 0) for k in owner])  # noqa: E731
-    masker.push(window, film.evidence(owners, still))
+    evidence = film.evidence(owners, still)
+    masker.watch(window, evidence.background)
+    masker.push(window, evidence)
 
 
 class TestObjects:
@@ -118,6 +121,86 @@ class TestObjects:
         assert sum((mask > 0).mean() for mask in masker.masks().values()) < 0.01
 
 
+class TestTouching:
+    """Two movers whose masks are one region of the image."""
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            ((40, 50, 2, 0), (98, 56, -2, 0)),
+            ((40, 50, 2, 0), (70, 86, -2, 1)),
+            # Over 4 frames dense flow loses what goes 16 px; the trajectories know better.
+            ((40, 50, 4, 0), (80, 72, -2, 1)),
+        ],
+    )
+    def test_each_keeps_its_own_pixels_while_they_meet(self, make_film, first, second):
+        film = make_film(first, second, pan=(1, 0))
+        masker, scores, met = GuidedMasker(MaskerConfig()), [], 0
+        for k in range(12):
+            push(masker, film, {1: 5, 2: 9} if k > 3 else None)
+            if k == 3:
+                masker.add(5, prompts(film, 1))
+                masker.add(9, prompts(film, 2))
+            if k > 4:
+                masks, truth = masker.masks(), film.labels(k)
+                assert set(masks) == {5, 9}
+                scores.append(min(jaccard(masks[5] > 0, truth == 1), jaccard(masks[9] > 0, truth == 2)))
+                met += bool(touching(np.where(masks[5] > 0, 5, 9 * (masks[9] > 0))))
+        assert met > 2
+        assert min(scores) > 0.6
+
+    def test_one_prompted_within_anothers_mask_takes_its_own_part(self, make_film):
+        """A split: two movers that were one object, until the second is prompted."""
+        film = make_film((60, 40, 3, 0), (60, 84, -1, 0), pan=(1, 0))
+        masker = GuidedMasker(MaskerConfig())
+        for k in range(7):
+            push(masker, film, {1: 5, 2: 5} if k > 2 else None)
+            if k == 2:
+                masker.add(5, prompts(film, 1))
+        masker.add(9, prompts(film, 2))
+        for _ in range(2):
+            push(masker, film, {1: 5, 2: 9})
+        masks, truth = masker.masks(), film.labels(film.index)
+        assert jaccard(masks[5] > 0, truth == 1) > 0.6
+        assert jaccard(masks[9] > 0, truth == 2) > 0.6
+
+
+class TestUnclaimed:
+    """What moves but has no object: the trajectories on one such region are of one object to be."""
+
+    @staticmethod
+    def centres(film) -> np.ndarray:
+        labels = film.labels(film.index)
+        return np.array([np.argwhere(labels == k).mean(0)[::-1] for k in range(1, labels.max() + 1)])
+
+    def test_numbers_the_regions(self, make_film):
+        film, masker = make_film((30, 30, 6, 0), (150, 90, -4, 1)), GuidedMasker(MaskerConfig())
+        for _ in range(6):
+            push(masker, film)
+        first, second = masker.unclaimed(self.centres(film))
+        assert 0 < first != second > 0
+        assert masker.unclaimed(self.centres(film)[:1] + np.array([[8, 8]])) == first
+        assert masker.unclaimed(np.array([[5.0, 150.0], [-9, 500]])).tolist() == [0, 0]
+
+    def test_what_has_an_object_is_not_unclaimed(self, make_film):
+        film, masker = make_film((30, 30, 6, 0), (150, 90, -4, 1)), GuidedMasker(MaskerConfig())
+        for _ in range(6):
+            push(masker, film)
+        masker.add(5, prompts(film, 1))
+        first, second = masker.unclaimed(self.centres(film))
+        assert first == 0 < second
+        masker.remove(5)
+        assert masker.unclaimed(self.centres(film))[0] > 0
+
+    def test_without_a_frame_or_positions(self, make_film):
+        masker = GuidedMasker(MaskerConfig())
+        assert masker.unclaimed(np.array([[5.0, 5.0]])).tolist() == [0]
+        push(masker, make_film())
+        found = masker.unclaimed(np.zeros((0, 2)))
+        assert found.shape == (0,)
+        assert found.dtype == np.int64
+
+
 class TestMasks:
     def test_are_logits_of_the_full_image(self):
         """The working image is half as large here."""
@@ -125,6 +208,7 @@ class TestMasks:
         image = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
         for _ in range(3):
             window.push(Frame(image))
+            masker.watch(window, nothing_known().background)
             masker.push(window, nothing_known())
         masker.add(5, Prompts(np.float32([[60, 50]]), np.ones(1, np.int8)))
         for mask in masker.masks().values():
@@ -149,6 +233,11 @@ class TestLife:
         with pytest.raises(ValueError, match="push one first"):
             masker.add(3, Prompts(np.zeros((1, 2), np.float32), np.ones(1, np.int8)))
 
+    def test_push_needs_watch(self, make_film):
+        film = make_film((80, 50, 6, 0))
+        with pytest.raises(ValueError, match="call watch first"):
+            GuidedMasker(MaskerConfig()).push(film.next(), film.evidence())
+
     def test_reset_makes_it_as_new(self, make_film):
         masker = GuidedMasker(MaskerConfig())
         answers = []
@@ -169,6 +258,7 @@ class TestLife:
         image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
         for k in range(4):
             window.push(Frame(image))
+            masker.watch(window, nothing_known().background)
             masker.push(window, nothing_known())
             if k == 1:
                 masker.add(5, Prompts(np.zeros((1, 2), np.float32), np.ones(1, np.int8)))

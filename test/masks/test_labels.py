@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from motionseg_ros.masks.labels import carry, claim, drop_fragments
+from motionseg_ros.masks.labels import carry, drop_fragments, regions_of
 
 
 def picture(text: str) -> np.ndarray:
@@ -40,52 +40,59 @@ class TestCarry:
         assert set(np.unique(carry(labels, flow))) <= {0, 3, 900}
 
 
-class TestClaim:
+class TestRegionsOf:
     @pytest.mark.parametrize(
-        ("foreground", "seeds", "expected"),
+        ("foreground", "seeds", "expected", "contested"),
         [
             # a seed takes its whole region and no other
-            ("111.11 111.11", "7..... ......", "777... 777..."),
+            ("111.11 111.11", "7..... ......", "777... 777...", "...... ......"),
             # regions that touch at a corner are one
-            ("11.. ..11", "4... ....", "44.. ..44"),
+            ("11.. ..11", "4... ....", "44.. ..44", ".... ...."),
             # seeds off the foreground do not count
-            ("111... 111...", ".....5 ......", "...... ......"),
-            # two seeds share a region by nearness
-            ("111111 111111", "2....9 2....9", "222999 222999"),
+            ("111... 111...", ".....5 ......", "...... ......", "...... ......"),
+            # several seeds of one object are no contest
+            ("1111 1111", "2... ...2", "2222 2222", ".... ...."),
+            # two objects in a region contest all of it
+            ("111111 111111", "2....9 2....9", "...... ......", "111111 111111"),
             # no seeds, no objects
-            ("1111 1111", ".... ....", ".... ...."),
+            ("1111 1111", ".... ....", ".... ....", ".... ...."),
             # no foreground, no objects
-            ("....", "3.4.", "...."),
+            ("....", "3.4.", "....", "...."),
             # two regions, two seeds
-            ("11..11 11..11", "2...9. ......", "22..99 22..99"),
-            # the nearest seed of all lies in the next region: only seeds in the own region count
-            ("11111.1 11111.1", "3.....8 3.....8", "33333.8 33333.8"),
+            ("11..11 11..11", "2...9. ......", "22..99 22..99", "...... ......"),
+            # one region contested, the other not
+            ("11.11 11.11", "29.3. .....", "...33 ...33", "11... 11..."),
         ],
     )
-    def test_examples(self, foreground, seeds, expected):
-        found = claim(picture(foreground) > 0, picture(seeds))
+    def test_examples(self, foreground, seeds, expected, contested):
+        found, several = regions_of(picture(foreground) > 0, picture(seeds))
         np.testing.assert_array_equal(found, picture(expected))
-        assert found.dtype == np.int32
+        np.testing.assert_array_equal(several, picture(contested) > 0)
+        assert (found.dtype, several.dtype) == (np.int32, bool)
 
-    def test_a_thousand_random_pixels_each_take_an_id_of_their_own_region(self):
+    def test_random_regions_are_one_objects_or_contested_or_nobodys(self):
         import cv2
 
         rng = np.random.default_rng(0)
-        foreground = cv2.GaussianBlur(rng.normal(0, 1, (80, 100)).astype(np.float32), (0, 0), 3) > 0.01
-        seeds = np.where(rng.random((80, 100)) < 0.004, rng.integers(1, 6, (80, 100)), 0).astype(np.int32)
-        found = claim(foreground, seeds)
+        foreground = cv2.GaussianBlur(rng.normal(0, 1, (80, 100)).astype(np.float32), (0, 0), 3) > 0.05
+        seeds = np.where(rng.random((80, 100)) < 0.003, rng.integers(1, 6, (80, 100)), 0).astype(np.int32)
+        found, several = regions_of(foreground, seeds)
         count, region = cv2.connectedComponents(foreground.astype(np.uint8), connectivity=8)
-        assert count > 5
+        kinds = set()
         assert not found[~foreground].any()
+        assert not several[~foreground].any()
         for number in range(1, count):
             inside = region == number
             ids = set(np.unique(seeds[inside])) - {0}
-            assert set(np.unique(found[inside])) == (ids or {0})
+            kinds.add(min(len(ids), 2))
+            assert set(np.unique(found[inside])) == (ids if len(ids) == 1 else {0})
+            assert several[inside].all() == several[inside].any() == (len(ids) > 1)
+        assert kinds == {0, 1, 2}
 
     def test_does_not_change_its_input(self):
         seeds = picture("2..9. .....")
         before = seeds.copy()
-        claim(picture("11... 11...") > 0, seeds)
+        regions_of(picture("11... 11...") > 0, seeds)
         np.testing.assert_array_equal(seeds, before)
 
 

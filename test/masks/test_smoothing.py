@@ -104,3 +104,11 @@ def test_does_not_change_its_input():
     before = field.copy()
     EdgeAwareSmoother(FLAT, 6.0)(field, 100.0)
     np.testing.assert_array_equal(field, before)
+
+
+@pytest.mark.parametrize("box", [np.s_[5:35, 10:50], np.s_[0:40, 0:60], np.s_[7:8, 20:45], np.s_[3:9, 59:60]])
+def test_a_part_is_smoothed_as_an_image_of_its_own(box):
+    lab = np.random.default_rng(1).integers(100, 120, (40, 60, 3), np.uint8)
+    fields = noise(40, 60, 2)[:, box[0], box[1]]
+    part = EdgeAwareSmoother(lab, 6.0).crop(box)
+    np.testing.assert_allclose(part(fields, 50.0), EdgeAwareSmoother(lab[box], 6.0)(fields, 50.0), atol=1e-5)
