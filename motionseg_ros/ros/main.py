@@ -22,12 +22,14 @@ class _StopRequest:
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
         self._starting = True
+        self.asked = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
         # The kernel may hand the signal to a thread of the middleware; this wakes the main thread even then.
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
         if self._starting:
             self._starting = False
             raise SystemExit(0)
@@ -55,6 +57,8 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         require_ros()
     except MotionSegError as error:
+        if stop.asked:  # an extension module that is stopped while it loads says that it cannot be imported
+            return 0
         print(f"motionseg: {error}", file=sys.stderr)
         return 2
     use_fastdds_profile()
