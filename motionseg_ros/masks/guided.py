@@ -2,8 +2,7 @@
 
 Per frame one field of logits says which pixels move on their own (dense motion and photometric test, trajectories
 spread along image edges, colour models learned from its own answers), smoothed along edges. The moving pixels are
-then given to objects: by their masks carried along the flow, and by the trajectories that carry each object.
-A region that no object and no prompt claims is not shown.
+then given to objects (see `ownership`). A region that no object and no prompt claims is not shown.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ TRAJECTORY_REACH = 60.0
 
 
 class GuidedMasker:
-    """See the module's text. State: colour models; of the newest frame the labels, the logits, and the
-    anchors (the pixels at which trajectories carry objects)."""
+    """See the module's text. State: colour models; of the newest frame the dense motion, the logits, the labels, and
+    the points at which trajectories carry objects."""
 
     def __init__(self, config: MaskerConfig) -> None:
         self._config = config

@@ -29,8 +29,7 @@ FLOW_NOISE = 1.0
 FLOW_SLACK = 0.2
 # Largest log-likelihood ratio of the flow between two objects.
 FLOW_LIMIT = 3.0
-# Weight and limit of the log-likelihood ratio of colours.
-LOOK_WEIGHT = 1.0
+# Limit of the log-likelihood ratio of colours.
 LOOK_LIMIT = 3.0
 # Trajectories from which an object's motion is fitted as affine in the position, fewer give a mean.
 AFFINE_COUNT = 8
@@ -95,7 +94,7 @@ def share_out(
     looks = np.stack([look(int(i), box) for i in ids])
     looks = np.clip(looks - looks.mean(0), -LOOK_LIMIT, LOOK_LIMIT)
     support, looks = np.split(smoother(np.concatenate([support, looks]), REACH, passes=1), 2)
-    support = np.log(np.maximum(support, 0) + LEAST_SUPPORT) + LOOK_WEIGHT * looks
+    support = np.log(np.maximum(support, 0) + LEAST_SUPPORT) + looks
     support -= UNANCHORED * ~np.isin(ids, anchors.owners)[:, None, None]
     # Dense flow that misses the objects' own trajectories (it loses small things that are fast) has no say.
     if beside is not None and all(_flow_holds(anchors.of([int(i)]), beside, gap) for i in ids):
