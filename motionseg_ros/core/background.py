@@ -13,12 +13,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .threads import map_in_threads
 from .types import Tracks
 
 # Both are shares of the image's longer side: 0.3 px and 2 px at 854 px.
 NOISE = 3.5e-4
 INLIER = 2.3e-3
 MIN_TRAJECTORIES = 12
+# Point pairs that the search for the majority looks at; the fit takes all that agree with it.
+SEARCHED = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,24 +107,28 @@ def fit_background(
     """
     unit = max(size)
     newest = tracks.num_frames - 1
-    homographies, residuals = {}, {}
-    for gap in gaps:
-        if not 0 < gap <= newest:
-            continue
+
+    def fit(gap: int) -> tuple[np.ndarray, np.ndarray] | None:
         common = tracks.visible[:, newest] & tracks.visible[:, newest - gap]
         fitted = common if static is None else common & static
         if fitted.sum() < 2 * MIN_TRAJECTORIES:
             fitted = common
         if fitted.sum() < MIN_TRAJECTORIES:
-            continue
+            return None
         start, end = tracks.positions[:, newest], tracks.positions[:, newest - gap]
         homography = _robust_homography(start[fitted], end[fitted], INLIER * unit)
         if homography is None:
-            continue
+            return None
         aligned = cv2.perspectiveTransform(start[None], homography)[0]
-        homographies[gap] = homography
-        residuals[gap] = np.where(common[:, None], end - aligned, np.nan).astype(np.float32)
-    return BackgroundMotion(homographies, residuals, NOISE * unit)
+        return homography, np.where(common[:, None], end - aligned, np.nan).astype(np.float32)
+
+    gaps = [gap for gap in gaps if 0 < gap <= newest]
+    fits = {gap: found for gap, found in zip(gaps, map_in_threads(fit, gaps), strict=True) if found}
+    return BackgroundMotion(
+        {gap: homography for gap, (homography, _) in fits.items()},
+        {gap: residuals for gap, (_, residuals) in fits.items()},
+        NOISE * unit,
+    )
 
 
 def agreement(tracks: Tracks, size: tuple[int, int]) -> float | None:
@@ -151,15 +158,17 @@ def _robust_homography(start: np.ndarray, end: np.ndarray, tolerance: float) -> 
 
     MAGSAC's answer is a minimal sample's; the least-squares fit to its inliers is many times as accurate.
     """
+    some = np.s_[:: max(1, len(start) // SEARCHED)]
     try:
-        rough, inlier = cv2.findHomography(
-            start, end, cv2.USAC_MAGSAC, tolerance, maxIters=500, confidence=0.999
+        rough, _ = cv2.findHomography(
+            start[some], end[some], cv2.USAC_MAGSAC, tolerance, maxIters=500, confidence=0.999
         )
     except cv2.error:  # some degenerate point sets trip an assertion instead of giving no model
         return None
     if rough is None or not np.isfinite(rough).all():
         return None
-    inlier = inlier.ravel() > 0
+    aligned = cv2.perspectiveTransform(start[None], rough)[0]
+    inlier = np.linalg.norm(end - aligned, axis=1) < tolerance
     if inlier.sum() < MIN_TRAJECTORIES:
         return rough
     fine, _ = cv2.findHomography(start[inlier], end[inlier], 0)

@@ -26,7 +26,7 @@ class ImageConfig(_Group):
     """How frames are prepared, once, for all stages."""
 
     working_size: int = Field(
-        432, ge=64, le=4096, description="Longer side of the working image that tracking and flow use, px."
+        384, ge=64, le=4096, description="Longer side of the working image that tracking and flow use, px."
     )
 
 

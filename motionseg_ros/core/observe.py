@@ -7,13 +7,14 @@ import numpy as np
 
 from .beliefs import log_odds
 from .objects import Observation
+from .types import MaskLogits
 
 
-def compose(masks: dict[int, np.ndarray], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def compose(masks: dict[int, MaskLogits], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """One label per pixel: the object with the largest positive logit.
 
     Args:
-        masks: id -> (H, W) float32 logits.
+        masks: of each object id.
         size: (H, W) of the image.
 
     Returns:
@@ -21,10 +22,10 @@ def compose(masks: dict[int, np.ndarray], size: tuple[int, int]) -> tuple[np.nda
     """
     labels = np.zeros(size, np.uint16)
     best = np.zeros(size, np.float32)
-    for object_id, logits in sorted(masks.items()):
-        better = logits > best
-        labels[better] = object_id
-        np.maximum(best, logits, out=best)
+    for object_id, mask in sorted(masks.items()):
+        there = best[mask.box]
+        labels[mask.box][mask.logits > there] = object_id
+        np.maximum(there, mask.logits, out=there)
     return labels, best
 
 
@@ -54,6 +55,7 @@ def touching(labels: np.ndarray) -> set[tuple[int, int]]:
 def observe(
     labels: np.ndarray,
     logits: np.ndarray,
+    boxes: dict[int, tuple[slice, slice]],
     under: np.ndarray,
     moving: np.ndarray,
     known: np.ndarray,
@@ -65,6 +67,7 @@ def observe(
     Args:
         labels: (H, W) uint16.
         logits: (H, W) float32, the objects' winning logits.
+        boxes: rows and columns of the image in which each object may lie.
         under: (N,) int64, label under each trajectory.
         moving: (N,) belief that each trajectory moves.
         known: (N,) bool, False for trajectories too young to have been classified.
@@ -72,14 +75,16 @@ def observe(
         relative: (N, 2) px per frame beside the background, NaN where unknown.
     """
     found = {}
-    present = np.flatnonzero(np.bincount(labels.ravel()))
-    for object_id in present[present > 0]:
-        mine = labels == object_id
+    for object_id, (rows, columns) in boxes.items():
+        mine = labels[rows, columns] == object_id
         x, y, width, height = cv2.boundingRect(mine.view(np.uint8))
+        if width == 0:  # others lie before all of it
+            continue
         mask = mine[y : y + height, x : x + width].copy()
+        x, y = x + columns.start, y + rows.start
         certainty = 1.0 / (1.0 + np.exp(-logits[y : y + height, x : x + width][mask]))
         on = under == object_id
-        found[int(object_id)] = Observation(
+        found[object_id] = Observation(
             mask=mask,
             roi=(x, y, width, height),
             motion_score=float(moving[on].mean()) if on.any() else 0.0,

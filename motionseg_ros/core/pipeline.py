@@ -259,12 +259,14 @@ class MotionSegmenter:
 
     def _report(self, tracks: Tracks, evidence: MotionEvidence, frame: Frame, period: float) -> np.ndarray:
         """Compose the label image, bring the registry and the trajectories' owners up to this frame."""
-        labels, logits = compose(self._masker.masks(), frame.size)
+        masks = self._masker.masks()
+        labels, logits = compose(masks, frame.size)
+        boxes = {object_id: mask.box for object_id, mask in sorted(masks.items())}
         under = sample(labels, evidence.positions)
         relative = evidence.background.velocity(len(tracks))
         beliefs = self._beliefs
         observed = observe(
-            labels, logits, under, beliefs.moving, beliefs.known, _velocities(tracks), relative
+            labels, logits, boxes, under, beliefs.moving, beliefs.known, _velocities(tracks), relative
         )
         gone = self._registry.update(observed, frame.stamp, period, max(frame.size))
         for object_id in gone:
@@ -281,7 +283,7 @@ class MotionSegmenter:
 
     def _note_looks(self, labels: np.ndarray) -> None:
         """Take the objects' colours and contacts from the label image (H, W)."""
-        lab = self._window.newest.lab
+        lab = self._window.newest.half.lab
         small = cv2.resize(labels, lab.shape[1::-1], interpolation=cv2.INTER_NEAREST)
         self._colours.keep(self._registry.ids)
         self._colours.learn(lab, small)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .background import BackgroundMotion
 from .evidence import MotionEvidence
-from .types import Prompts, Tracks
+from .types import MaskLogits, Prompts, Tracks
 from .window import SlidingWindow
 
 
@@ -76,8 +76,8 @@ class VideoMasker(Protocol):
     def unclaimed(self, positions: np.ndarray) -> np.ndarray:
         """Number (N,) int64 of the region that moves but has no object at each position (N, 2) px, 0 for none."""
 
-    def masks(self) -> dict[int, np.ndarray]:
-        """Mask logits (H, W) float32 per object in the newest frame; positive inside."""
+    def masks(self) -> dict[int, MaskLogits]:
+        """Mask logits per object that has pixels in the newest frame."""
 
     def field(self) -> np.ndarray | None:
         """(h, w) float32 logits that each pixel moves, of any object or none, at any size; None without such."""

@@ -141,6 +141,28 @@ class Prompts:
 
 
 @dataclass(frozen=True, eq=False)
+class MaskLogits:
+    """Where one object is in the newest frame.
+
+    Args:
+        logits: (h, w) float32, positive on the object, for the part of the image that it may lie in.
+        corner: x and y of that part's first pixel in the image, px.
+    """
+
+    logits: np.ndarray
+    corner: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        _require(self.logits, "logits", ("h", "w"), np.float32)
+
+    @property
+    def box(self) -> tuple[slice, slice]:
+        """Rows and columns of the image that `logits` are about."""
+        (x, y), (h, w) = self.corner, self.logits.shape
+        return np.s_[y : y + h, x : x + w]
+
+
+@dataclass(frozen=True, eq=False)
 class Instance:
     """One object in one frame; field for field what ``InstanceMask.msg`` carries.
 

@@ -8,14 +8,20 @@ over any gap is probably background.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
 from ..core.background import BackgroundMotion
+from ..core.image import WorkingImage
+from ..core.threads import map_in_threads
 from ..core.window import SlidingWindow
 
+# Frame gaps, of those over which the background is aligned. A fourth costs a tenth of a frame's time.
+GAPS = (1, 2, 8)
 # Logits are clipped so that no single cue outvotes the others.
 MOTION_LIMIT = 1.5
 EXPLAINED_LIMIT = -6.0
@@ -50,6 +56,24 @@ class DenseMotion:
     beside_gap: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    """The newest frame against one earlier frame; all but `error` at the size of the flow.
+
+    `flow` and `residual` (h, w, 2) px of the working image, `length` of the residual plus noise, `inside` where the
+    aligned pixel lies in the earlier frame; `log_spread` of all trajectories' residuals plus noise; `error` of the
+    colours at working size.
+    """
+
+    gap: int
+    flow: np.ndarray
+    residual: np.ndarray
+    length: np.ndarray
+    inside: np.ndarray
+    log_spread: float
+    error: np.ndarray
+
+
 class DenseMotionEstimator:
     """Optical flow (DIS) over several gaps against the background's motion. State: the running threshold."""
 
@@ -58,11 +82,7 @@ class DenseMotionEstimator:
         self._steepness = steepness
         self._least_threshold = threshold
         self._tolerance = colour_tolerance
-        # Down to half the working size like the medium preset, with the fast one's effort: masks as good, in about
-        # 0.6 of the time.
-        self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._dis.setFinestScale(1)
-        self._dis.setVariationalRefinementIterations(2)
+        self._dis: dict[int, cv2.DISOpticalFlow] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -72,48 +92,75 @@ class DenseMotionEstimator:
     def __call__(self, window: SlidingWindow, background: BackgroundMotion) -> DenseMotion:
         """Evidence for the window's newest frame."""
         image = window.newest
-        h, w = image.size
+        size = image.size
+        gaps = [gap for gap in GAPS if gap in background.gaps and window.back(gap) is not None]
+        if min(size) < LEAST_SIDE:
+            gaps = []
+        _ = image.half.gray, image.lab  # made once, before two threads ask for them
+        seen = map_in_threads(lambda gap: self._compare(image, window.back(gap), background, gap), gaps)
+        flow = next((_enlarge(one.flow, size) for one in seen if one.gap == 1), None)
+        steps = [one for one in seen if one.gap <= LONGEST_STEP]
+        beside, beside_gap = (
+            (_enlarge(steps[-1].residual / -steps[-1].gap, size), steps[-1].gap) if steps else (None, 0)
+        )
+        gaps = sum((one.inside for one in seen), np.zeros((1, 1), np.float32))
+        if not gaps.any():
+            nothing = np.zeros(size, np.float32)
+            return DenseMotion(nothing, nothing, np.zeros(size, bool), flow, beside, beside_gap)
+        # The mean of the logarithms over the gaps is the logarithm of a product.
+        log_length = np.log(math.prod(np.where(one.inside, one.length, 1) for one in seen))
+        log_spread = sum(one.inside * np.float32(one.log_spread) for one in seen)
+        gaps = np.maximum(gaps, 1)
+        excess = (log_length - log_spread) / gaps
+        known_small = sum(one.inside for one in seen) > 0
+        threshold = self._adapt(excess[known_small])
+        known = _enlarge(known_small, size)
+        logit = self._steepness * (_enlarge(excess, size) - threshold)
+        logit = np.clip(logit, -MOTION_LIMIT, MOTION_LIMIT) * known
+        error = seen[0].error
+        for one in seen[1:]:
+            error = np.minimum(error, one.error)
+        explained = np.clip(4.0 * (error / self._tolerance - 1.0), EXPLAINED_LIMIT, UNEXPLAINED_LIMIT)
+        moved = _enlarge(known_small & (log_length / gaps > math.log(MIN_RESIDUAL)), size)
+        return DenseMotion(logit, explained * moved, known, flow, beside, beside_gap)
+
+    def _compare(
+        self, image: WorkingImage, earlier: WorkingImage, background: BackgroundMotion, gap: int
+    ) -> _Comparison:
+        if min(image.half.size) >= LEAST_SIDE:
+            here, there = image.half, earlier.half
+        else:
+            here, there = image, earlier
+        h, w = here.size
         grid = pixel_grid(h, w)
-        excess = np.zeros((h, w), np.float32)
-        log_residual = np.zeros((h, w), np.float32)
-        explained = np.full((h, w), UNEXPLAINED_LIMIT, np.float32)
-        gaps = np.zeros((h, w), np.float32)
-        last_flow, beside, beside_gap = None, None, 0
-        scale = float(image.scale.mean())
-        noise = background.noise * scale
-        for gap in background.gaps if min(h, w) >= LEAST_SIDE else ():
-            earlier = window.back(gap)
-            if earlier is None:
-                continue
-            homography = image.from_full @ background.homographies[gap] @ np.linalg.inv(image.from_full)
-            source = cv2.perspectiveTransform(grid.reshape(1, -1, 2), homography)[0].reshape(h, w, 2)
-            # The search begins at the background's motion, so that a fast pan costs no accuracy.
-            flow = self._dis.calc(image.gray, earlier.gray, source - grid)
-            if gap == 1:
-                last_flow = flow
-            inside = cv2.inRange(source, (1, 1, 0, 0), (w - 2, h - 2, 0, 0)) > 0
-            residual = grid + flow - source
-            if gap <= LONGEST_STEP:
-                beside, beside_gap = residual / -gap, gap
-            dx, dy = cv2.split(residual)
-            log_length = np.where(inside, np.log(cv2.magnitude(dx, dy) + noise), 0)
-            excess += log_length - inside * np.float32(np.log(background.spread(gap) * scale + noise))
-            log_residual += log_length
-            gaps += inside
-            error = photometric_error(image.lab, earlier.lab, homography)
-            verdict = np.clip(4.0 * (error / self._tolerance - 1.0), EXPLAINED_LIMIT, UNEXPLAINED_LIMIT)
-            explained = np.where(inside, np.minimum(explained, verdict), explained)
-        known = gaps > 0
-        if not known.any():
-            nothing = np.zeros((h, w), np.float32)
-            return DenseMotion(nothing, nothing, known, last_flow, beside, beside_gap)
-        excess /= np.maximum(gaps, 1)
-        logit = self._steepness * (excess - self._adapt(excess[known]))
-        logit = np.clip(logit, -MOTION_LIMIT, MOTION_LIMIT)
-        moved = np.exp(log_residual / np.maximum(gaps, 1)) > MIN_RESIDUAL
-        explained = np.where(moved & known, explained, 0)
-        logit = np.where(known, logit, 0).astype(np.float32)
-        return DenseMotion(logit, explained, known, last_flow, beside, beside_gap)
+        source = cv2.perspectiveTransform(
+            grid.reshape(1, -1, 2), here.homography(background.homographies[gap])
+        ).reshape(h, w, 2)
+        # The search begins at the background's motion, so that a fast pan costs no accuracy.
+        flow = self._flow(gap).calc(here.gray, there.gray, source - grid)
+        to_working = image.scale / here.scale
+        residual = (grid + flow - source) * to_working
+        noise = background.noise * float(image.scale.mean())
+        inside = cv2.inRange(source, (0.5, 0.5, 0, 0), (w - 1.5, h - 1.5, 0, 0)) > 0
+        error = photometric_error(image.lab, earlier.lab, image.homography(background.homographies[gap]))
+        error[~_enlarge(inside, image.size)] = np.inf
+        return _Comparison(
+            gap=gap,
+            flow=flow * to_working,
+            residual=residual,
+            length=cv2.magnitude(residual[..., 0], residual[..., 1]) + np.float32(noise),
+            inside=inside,
+            log_spread=math.log(background.spread(gap) * float(image.scale.mean()) + noise),
+            error=error,
+        )
+
+    def _flow(self, gap: int) -> cv2.DISOpticalFlow:
+        """A flow estimator keeps buffers that no two gaps may share at a time."""
+        if gap not in self._dis:
+            self._dis[gap] = dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+            dis.setFinestScale(0)
+            dis.setVariationalRefinementIterations(2)
+        return self._dis[gap]
 
     def _adapt(self, excess: np.ndarray) -> float:
         """Otsu's threshold between the two populations, low-passed over frames, never under the least one.
@@ -128,10 +175,19 @@ class DenseMotionEstimator:
         return max(self._threshold, self._least_threshold)
 
 
+def _enlarge(field: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A field at the flow's size, (h, w) or (h, w, 2), at another size; a bool field stays one."""
+    if field.dtype == bool:
+        return cv2.resize(field.view(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST).view(bool)
+    return cv2.resize(field, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+@lru_cache(maxsize=4)
 def pixel_grid(h: int, w: int) -> np.ndarray:
-    """(h, w, 2) float32: the x and y of every pixel."""
-    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
-    return np.stack([x, y], axis=-1)
+    """(h, w, 2) float32: the x and y of every pixel; shared, so not to be written to."""
+    grid = np.stack(np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32)), axis=-1)
+    grid.flags.writeable = False
+    return grid
 
 
 def photometric_error(lab: np.ndarray, earlier: np.ndarray, homography: np.ndarray) -> np.ndarray:
@@ -152,5 +208,5 @@ def photometric_error(lab: np.ndarray, earlier: np.ndarray, homography: np.ndarr
     aligned = cv2.warpPerspective(earlier, homography, (w, h), flags=flags, borderMode=cv2.BORDER_REFLECT)
     above = cv2.subtract(lab, cv2.dilate(aligned, _PIXEL))
     below = cv2.subtract(cv2.erode(aligned, _PIXEL), lab)
-    total = cv2.transform(cv2.add(above, below), np.ones((1, 3), np.float32)).astype(np.float32)
-    return cv2.blur(total, (5, 5))
+    total = cv2.transform(cv2.add(above, below), np.ones((1, 3), np.float32))
+    return cv2.boxFilter(total, cv2.CV_32F, (5, 5))

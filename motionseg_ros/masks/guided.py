@@ -15,11 +15,11 @@ from ..core.background import BackgroundMotion
 from ..core.beliefs import log_odds
 from ..core.config import MaskerConfig
 from ..core.evidence import MotionEvidence
-from ..core.types import Prompts
+from ..core.types import MaskLogits, Prompts
 from ..core.window import SlidingWindow
-from .appearance import ColourModel, LocalColourModel
+from .appearance import ColourModel, LocalColourModel, centre_of
 from .dense_motion import DenseMotion, DenseMotionEstimator
-from .labels import carry, drop_fragments
+from .labels import carry, drop_fragments, free_regions
 from .ownership import Anchors, share_out
 from .smoothing import EdgeAwareSmoother
 
@@ -27,7 +27,8 @@ from .smoothing import EdgeAwareSmoother
 STILL_LOGIT = 4.0
 # Logit against motion where nothing moved before and no trajectory says that it does.
 NEW_LOGIT = -1.5
-_NEIGHBOURHOOD = np.ones((41, 41), np.uint8)
+# How far from an object's carried mask its colours are looked for, px.
+NEAR = 20
 TRAJECTORY_LIMIT = 2.5
 TRAJECTORY_REACH = 60.0
 
@@ -48,15 +49,22 @@ class GuidedMasker:
         self._motion_now: DenseMotion | None = None
         self._objects: dict[int, LocalColourModel] = {}
         self._labels: np.ndarray | None = None
-        self._added: set[int] = set()
+        self._settled = True
         self._logit: np.ndarray | None = None
         self._full_size = (0, 0)
         self._lab: np.ndarray | None = None
 
     def watch(self, window: SlidingWindow, background: BackgroundMotion) -> None:
-        """Find the newest frame's dense motion and its edges."""
+        """Learn from what the frame before was in the end; find the newest frame's dense motion and its edges."""
+        if self._labels is not None:
+            self._settle()
+            self._learn()
+        image = window.newest
+        self._smoother = EdgeAwareSmoother(image.lab, self._config.edge)
         self._motion_now = self._motion(window, background)
-        self._smoother = EdgeAwareSmoother(window.newest.lab, self._config.edge)
+        self._carried = self._carry(image.size, self._motion_now.flow)
+        self._seen_colours = self._colour(image.lab)
+        self._seen_places = self._look_for_objects(image.lab)
 
     def push(self, window: SlidingWindow, evidence: MotionEvidence) -> None:
         """Update the field of logits for the newest frame and carry all objects to it.
@@ -69,43 +77,35 @@ class GuidedMasker:
         image, motion, smoother = window.newest, self._motion_now, self._smoother
         points = np.rint(image.to_working(evidence.positions)).astype(np.int64)
         points = np.clip(points, 0, np.array(image.size[::-1]) - 1)
-        carried = self._carry(image.size, motion.flow)
 
         known = evidence.known
         field = trajectory_field(points[known], evidence.moving[known], smoother, image.size)
         # Where trajectories say that something moves, that the background looks alike is no argument.
         logit = motion.logit + motion.explained / (1.0 + np.exp(3.0 * (field - 1.5)))
         logit += self._config.trajectory_weight * field
-        colour = self._colour(image.lab)
-        if colour is not None:
-            logit += colour
+        if self._seen_colours is not None:
+            logit += self._seen_colours
         logit -= self._config.caution
-        places = self._places(image.lab, carried, field)
+        places = self._places(field)
         if evidence.still:
-            logit[np.isin(carried, list(evidence.still))] += STILL_LOGIT
+            logit[np.isin(self._carried, list(evidence.still))] += STILL_LOGIT
         logit = smoother((logit + places)[None], self._config.smoothness)[0]
-        # The models of places learn from what all else says: taught by themselves they would never let go.
-        taught = logit - places
 
-        self._added.clear()
         self._points, self._owners = points, evidence.owners.copy()
         self._motions = evidence.background.step(len(points), motion.beside_gap) * image.scale
         self._logit, self._lab, self._full_size = logit, image.lab, image.full_size
-        self._carried = carried
+        self._field = field
+        # The models of places learn from what all else says: taught by themselves they would never let go.
+        self._taught = logit - places
         self._look = lambda object_id, box: evidence.colours.log_likelihood(image.lab[box], object_id)
-        self._share_out()
-        self._learn(taught, motion.known, field)
+        self._labels = np.zeros(image.size, np.int32)
+        self._settled = False
 
-    def _share_out(self) -> None:
-        """Give the moving pixels to the living objects."""
-        living = list(self._objects)
-        carried = np.where(np.isin(self._carried, living), self._carried, 0)
-        anchors = Anchors(self._points, self._owners, self._motions).of(living)
-        motion = self._motion_now
-        labels = share_out(
-            self._logit > 0, carried, anchors, motion.beside, motion.beside_gap, self._smoother, self._look
-        )
-        self._labels = drop_fragments(labels, self._min_pixels())
+    def _anchors(self) -> Anchors:
+        return Anchors(self._points, self._owners, self._motions).of(list(self._objects))
+
+    def _carried_alive(self) -> np.ndarray:
+        return np.where(np.isin(self._carried, list(self._objects)), self._carried, 0)
 
     def add(self, object_id: int, prompts: Prompts) -> None:
         """Let the object take the moving pixels that are nearer to its positive points than to other objects'.
@@ -127,30 +127,47 @@ class GuidedMasker:
         self._points = np.concatenate([self._points, points[~known]])
         self._owners = np.concatenate([self._owners, np.full(np.count_nonzero(~known), object_id)])
         self._motions = np.concatenate([self._motions, np.full((np.count_nonzero(~known), 2), np.nan)])
-        self._added.add(object_id)
+        self._settled = False
 
     def remove(self, object_id: int) -> None:
         """Forget the object; its pixels are free to be claimed by others."""
         self._objects.pop(object_id, None)
-        self._added.discard(object_id)
         if self._labels is not None:
             self._labels[self._labels == object_id] = 0
 
-    def masks(self) -> dict[int, np.ndarray]:
-        """Logits (H, W) float32 at the image's full size for every object that has pixels now."""
+    def masks(self) -> dict[int, MaskLogits]:
+        """Logits of every object that has pixels now, in its part of the full image."""
         if self._labels is None or self._logit is None:
             return {}
         self._settle()
-        height, width = self._full_size
         masks = {}
         for object_id in self._objects:
             mine = self._labels == object_id
-            if mine.any():
-                field = np.where(mine, np.maximum(self._logit, 0.05), np.minimum(self._logit, -0.05))
-                other = (self._labels > 0) & ~mine
-                field[other] = -np.abs(self._logit[other]) - 0.05
-                masks[object_id] = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
+            x, y, width, height = cv2.boundingRect(mine.view(np.uint8))
+            if width == 0:
+                continue
+            # A pixel around it, for the outline lies between pixels.
+            x, y, width, height = max(x - 1, 0), max(y - 1, 0), width + 2, height + 2
+            box = np.s_[y : y + height, x : x + width]
+            mine, logit, labels = mine[box], self._logit[box], self._labels[box]
+            field = np.where(mine, np.maximum(logit, 0.05), np.minimum(logit, -0.05))
+            other = (labels > 0) & ~mine
+            field[other] = -np.abs(logit[other]) - 0.05
+            masks[object_id] = self._enlarge(field, (x, y))
         return masks
+
+    def _enlarge(self, field: np.ndarray, corner: tuple[int, int]) -> MaskLogits:
+        """Logits (h, w) of the working image's part that begins at `corner` (x, y), at full size."""
+        scale = np.array(self._full_size[::-1]) / self._logit.shape[::-1]
+        start = np.floor(corner * scale).astype(int)
+        end = np.ceil((corner + np.array(field.shape[::-1])) * scale).astype(int)
+        end = np.minimum(end, self._full_size[::-1])
+        offset = (start + 0.5) / scale - 0.5 - corner
+        back = np.array([[1 / scale[0], 0, offset[0]], [0, 1 / scale[1], offset[1]]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        size = (end - start).tolist()
+        logits = cv2.warpAffine(field, back, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return MaskLogits(logits, tuple(start.tolist()))
 
     def field(self) -> np.ndarray | None:
         """(h, w) float32 logits at working size that each pixel moves."""
@@ -160,9 +177,8 @@ class GuidedMasker:
         """Number of the region without an object that each position (N, 2) px lies in, 0 for none."""
         if self._labels is None or self._logit is None:
             return np.zeros(len(positions), np.int64)
-        self._settle()
-        free = ((self._logit > 0) & (self._labels == 0)).astype(np.uint8)
-        _, region = cv2.connectedComponents(free, connectivity=8)
+        seeds = self._anchors().seeds(self._labels.shape)
+        region = free_regions(self._logit > 0, np.where(seeds > 0, seeds, self._carried_alive()))
         x, y = self._to_working(positions).T
         return region[y, x].astype(np.int64)
 
@@ -179,45 +195,63 @@ class GuidedMasker:
         return np.clip(points, 0, (w - 1, h - 1))
 
     def _settle(self) -> None:
-        """Give the objects added or prompted with this frame their pixels, all at once."""
-        if self._added:
-            self._share_out()
-            self._added.clear()
+        """Give the moving pixels to the living objects, once all of this frame's prompts are known."""
+        if self._settled:
+            return
+        motion = self._motion_now
+        labels = share_out(
+            self._logit > 0,
+            self._carried_alive(),
+            self._anchors(),
+            motion.beside,
+            motion.beside_gap,
+            self._smoother,
+            self._look,
+        )
+        self._labels = drop_fragments(labels, self._min_pixels())
+        self._settled = True
 
     def _min_pixels(self) -> int:
         return round(self._config.min_area * self._logit.size)
 
-    def _local_colour(self, lab: np.ndarray, carried: np.ndarray) -> np.ndarray | None:
-        """The best that any object's local model says of each pixel."""
-        best = None
-        for object_id, model in self._objects.items():
-            field = model(lab, shift_of(self._labels, carried, object_id))
-            if field is not None:
-                best = field if best is None else np.maximum(best, field)
-        return best
+    def _look_for_objects(self, lab: np.ndarray) -> np.ndarray | None:
+        """(h, w) logits near the objects that each pixel is one of them, NaN elsewhere; None before any is known."""
+        known = {object_id: model for object_id, model in self._objects.items() if model.taught}
+        if not known:
+            return None
+        best = np.full(self._carried.shape, -np.inf, np.float32)
+        for object_id, model in known.items():
+            mine = (self._carried == object_id).view(np.uint8)
+            x, y, width, height = cv2.boundingRect(mine)
+            if width == 0:
+                continue
+            top, left = max(y - NEAR, 0), max(x - NEAR, 0)
+            box = np.s_[top : y + height + NEAR, left : x + width + NEAR]
+            np.maximum(best[box], model(lab[box], centre_of(mine), (left, top)), out=best[box])
+        around = np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.uint8)
+        near = cv2.dilate((self._carried > 0).view(np.uint8), around) > 0
+        return np.where(near & (best > -np.inf), best, np.nan)
 
-    def _places(self, lab: np.ndarray, carried: np.ndarray, field: np.ndarray) -> np.ndarray:
+    def _places(self, field: np.ndarray) -> np.ndarray:
         """(h, w) logits by what is known of each place: an object's colours near it, and that nothing moved yet."""
-        local = self._local_colour(lab, carried)
-        if local is None:
+        if self._seen_places is None:
             return np.zeros(field.shape, np.float32)
-        near = cv2.dilate((carried > 0).astype(np.uint8), _NEIGHBOURHOOD) > 0
         # Away from all objects their models know nothing: what moves there is new.
-        return np.where(near, local, NEW_LOGIT / (1.0 + np.exp(3.0 * (field - 0.5))))
+        new = NEW_LOGIT / (1.0 + np.exp(3.0 * (field - 0.5)))
+        return np.where(np.isnan(self._seen_places), new, self._seen_places)
 
-    def _learn(self, logit: np.ndarray, known: np.ndarray, field: np.ndarray) -> None:
-        """Teach the colour models `logit`; `field` (h, w) is the trajectories' own opinion."""
-        if not known.any():
+    def _learn(self) -> None:
+        """Teach the colour models what the newest frame pushed was in the end."""
+        if not self._motion_now.known.any():
             return
-        probability = logistic(logit)
+        probability = logistic(self._taught)
         # What moves but belongs to no object is taught neither as moving nor as static, and where trajectories
         # move the mask's "static" is not believed: a model that has once learned an object as static never lets go.
         moving = np.where(self._labels > 0, probability, 0)
-        static = 1.0 - np.maximum(probability, logistic(2.0 * field))
+        static = 1.0 - np.maximum(probability, logistic(2.0 * self._field))
         self._colour.learn(self._lab, moving, static)
         for object_id, model in self._objects.items():
-            mine = self._labels == object_id
-            model.learn(self._lab, mine, moving, static)
+            model.learn(self._lab, self._labels == object_id, moving, static)
 
 
 def logistic(logit: np.ndarray) -> np.ndarray:
@@ -244,13 +278,3 @@ def trajectory_field(
     sparse[1, points[:, 1], points[:, 0]] = 1.0
     total, weight = smoother(sparse, TRAJECTORY_REACH, passes=1)
     return total / (weight + 0.002)
-
-
-def shift_of(before: np.ndarray | None, after: np.ndarray, object_id: int) -> tuple[float, float]:
-    """How far an object's centre went between two label images, x and y in px; 0 where it is in neither."""
-    if before is None:
-        return 0.0, 0.0
-    old, new = np.nonzero(before == object_id), np.nonzero(after == object_id)
-    if len(old[0]) == 0 or len(new[0]) == 0:
-        return 0.0, 0.0
-    return float(new[1].mean() - old[1].mean()), float(new[0].mean() - old[0].mean())

@@ -43,6 +43,15 @@ def regions_of(foreground: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, n
     return sole[region], (number > 1)[region]
 
 
+def free_regions(foreground: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """(h, w) int32: numbers of the connected regions of `foreground` (h, w) bool without any seed, 0 elsewhere."""
+    count, region = cv2.connectedComponents(foreground.view(np.uint8), connectivity=8)
+    free = np.ones(count, bool)
+    free[region[seeds > 0]] = False
+    free[0] = False
+    return region * free[region]
+
+
 def ids_in(labels: np.ndarray) -> np.ndarray:
     """Ascending ids in a label image, without the background."""
     ids = np.flatnonzero(np.bincount(labels.ravel()))

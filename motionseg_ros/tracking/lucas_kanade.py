@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.config import TrackerConfig
 from ..core.image import WorkingImage
+from ..core.threads import map_in_threads
 from ..core.types import Tracks
 from ..core.window import SlidingWindow
 
@@ -77,12 +78,19 @@ class LucasKanadeTracker:
         # Points go on about as they went: the last displacement is a better start than none on fast motion.
         known = self._visible[:, -2:].all(1)[:, None]
         step = np.where(known, start - self._positions[:, -2], 0)
-        end, ok = lucas_kanade(previous.pyramid, image.pyramid, start, start + step)
-        back, ok_back = lucas_kanade(image.pyramid, previous.pyramid, end, end - step)
-        error = np.linalg.norm(back - start, axis=1)
+        before, after = previous.pyramid, image.pyramid
+
+        def there_and_back(some: slice) -> tuple[np.ndarray, ...]:
+            end, ok = lucas_kanade(before, after, start[some], start[some] + step[some])
+            back, ok_back = lucas_kanade(after, before, end, end - step[some])
+            return end, ok & ok_back, np.linalg.norm(back - start[some], axis=1)
+
+        half = len(start) // 2
+        parts = map_in_threads(there_and_back, (np.s_[:half], np.s_[half:]))
+        end, ok, error = (np.concatenate(column) for column in zip(*parts, strict=True))
         h, w = image.size
         inside = (end >= 0).all(1) & (end[:, 0] <= w - 1) & (end[:, 1] <= h - 1)
-        alive = ok & ok_back & inside & (error <= self._config.max_round_trip)
+        alive = ok & inside & (error <= self._config.max_round_trip)
         alive &= self._uncrowded(end, alive, image)
 
         self._positions = np.concatenate([self._positions[alive, 1:], end[alive, None]], axis=1)

@@ -79,6 +79,26 @@ class TestCoordinates:
         np.testing.assert_allclose(by_matrix, image.to_working(points.astype(np.float32)), atol=1e-3)
 
 
+class TestHalf:
+    def test_is_the_same_frame_at_half_the_size(self):
+        image = prepare(480, 854, 200)
+        assert image.size == (112, 200)
+        assert image.half.size == (56, 100)
+        assert image.half.full_size == (480, 854)
+        assert image.half is image.half
+
+    @pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 5)])
+    def test_never_empty(self, size):
+        assert min(prepare(*size, 100).half.size) >= 1
+
+    def test_a_homography_between_its_pixels(self):
+        """Of a scene that goes 8 px to the right in the full image, at a quarter of its size."""
+        image = prepare(400, 800, 200)
+        shift = np.array([[1, 0, 8], [0, 1, 0], [0, 0, 1.0]])
+        np.testing.assert_allclose(image.homography(shift), [[1, 0, 2], [0, 1, 0], [0, 0, 1]], atol=1e-9)
+        np.testing.assert_allclose(image.half.homography(shift)[0, 2], 1)
+
+
 class TestConversions:
     def test_gray_and_lab_are_opencvs(self):
         image = prepare(48, 64, 64)

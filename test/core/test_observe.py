@@ -5,6 +5,7 @@ import pytest
 
 from motionseg_ros.core.beliefs import log_odds
 from motionseg_ros.core.observe import compose, compress, observe, sample, touching
+from motionseg_ros.core.types import MaskLogits
 
 
 def field(height: int, width: int, inside: tuple[slice, slice], logit: float) -> np.ndarray:
@@ -13,20 +14,24 @@ def field(height: int, width: int, inside: tuple[slice, slice], logit: float) ->
     return logits
 
 
+def everywhere(masks: dict[int, np.ndarray]) -> dict[int, MaskLogits]:
+    return {object_id: MaskLogits(logits.astype(np.float32)) for object_id, logits in masks.items()}
+
+
 class TestCompose:
     def test_the_largest_positive_logit_wins(self):
         masks = {
             9: field(4, 6, np.s_[:, :4], 1.0),
             4: field(4, 6, np.s_[:, 2:], 2.0),
         }
-        labels, best = compose(masks, (4, 6))
+        labels, best = compose(everywhere(masks), (4, 6))
         assert labels.dtype == np.uint16
         np.testing.assert_array_equal(labels[0], [9, 9, 4, 4, 4, 4])
         np.testing.assert_array_equal(best[0], [1, 1, 2, 2, 2, 2])
 
     @pytest.mark.parametrize("logit", [0.0, -0.1])
     def test_what_is_not_positive_is_background(self, logit):
-        labels, best = compose({1: np.full((3, 3), logit, np.float32)}, (3, 3))
+        labels, best = compose(everywhere({1: np.full((3, 3), logit)}), (3, 3))
         assert not labels.any()
         assert not best.any()
 
@@ -38,12 +43,23 @@ class TestCompose:
     def test_the_answer_does_not_depend_on_the_order_of_the_objects(self):
         rng = np.random.default_rng(0)
         masks = {i: rng.normal(size=(8, 8)).astype(np.float32).round() for i in (3, 1, 2)}
-        one, _ = compose(masks, (8, 8))
-        other, _ = compose(dict(reversed(masks.items())), (8, 8))
+        one, _ = compose(everywhere(masks), (8, 8))
+        other, _ = compose(everywhere(dict(reversed(masks.items()))), (8, 8))
         np.testing.assert_array_equal(one, other)
 
+    def test_a_mask_of_a_part_of_the_image(self):
+        masks = {
+            7: MaskLogits(np.full((2, 3), 1.5, np.float32), (2, 1)),
+            9: everywhere({9: np.full((4, 6), 1.0)})[9],
+        }
+        labels, best = compose(masks, (4, 6))
+        assert (labels == 7).sum() == 6
+        assert (labels[1:3, 2:5] == 7).all()
+        assert (best[1:3, 2:5] == 1.5).all()
+        assert best[0, 0] == 1.0
+
     def test_the_largest_id_fits(self):
-        assert compose({65534: np.ones((1, 1), np.float32)}, (1, 1))[0][0, 0] == 65534
+        assert compose(everywhere({65534: np.ones((1, 1))}), (1, 1))[0][0, 0] == 65534
 
 
 class TestSample:
@@ -68,6 +84,7 @@ class TestObserve:
         return observe(
             labels,
             np.where(labels > 0, 2.0, 0.0).astype(np.float32) if logits is None else logits,
+            {int(i): np.s_[0 : labels.shape[0], 0 : labels.shape[1]] for i in np.unique(labels) if i},
             np.array(under, np.int64),
             np.array(moving, np.float32),
             np.ones(len(moving), bool) if known is None else np.array(known),
@@ -83,6 +100,18 @@ class TestObserve:
         assert set(found) == {7}
         assert found[7].roi == (3, 2, 6, 3)
         np.testing.assert_array_equal(found[7].mask, labels[2:5, 3:9] == 7)
+
+    def test_only_its_box_is_looked_at(self):
+        labels = np.zeros((10, 12), np.uint16)
+        labels[2:5, 3:9] = 7
+        nothing = np.zeros((0, 2), np.float32)
+        logits = (labels > 0).astype(np.float32)
+        boxes = {7: np.s_[1:9, 2:12], 8: np.s_[0:4, 0:4]}
+        found = observe(
+            labels, logits, boxes, np.zeros(0, int), np.zeros(0), np.zeros(0, bool), nothing, nothing
+        )
+        assert found[7].roi == (3, 2, 6, 3)
+        assert 8 not in found  # another object lies before all of it
 
     def test_two_objects_that_overlap_in_their_boxes(self):
         labels = np.tri(6, dtype=np.uint16) + 1

@@ -12,7 +12,7 @@ import pytest
 from motionseg_ros.core.config import Config
 from motionseg_ros.core.objects import ObjectRegistry
 from motionseg_ros.core.pipeline import MotionSegmenter
-from motionseg_ros.core.types import Frame, FrameResult, ObjectState, Prompts, Tracks
+from motionseg_ros.core.types import Frame, FrameResult, MaskLogits, ObjectState, Prompts, Tracks
 from motionseg_ros.core.window import SlidingWindow
 
 SECOND = 1_000_000_000
@@ -130,7 +130,7 @@ class KnownMasker:
     def field(self) -> np.ndarray | None:
         return None
 
-    def masks(self) -> dict[int, np.ndarray]:
+    def masks(self) -> dict[int, MaskLogits]:
         if self.hidden:
             return {}
         found = {}
@@ -143,7 +143,7 @@ class KnownMasker:
             # Where two claim a pixel the later one has it, as a mask model prompted with both would say.
             logits[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = 2.0 + 0.01 * object_id
             if (logits > 0).any():
-                found[object_id] = logits
+                found[object_id] = MaskLogits(logits)
         return found
 
 

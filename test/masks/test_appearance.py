@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from motionseg_ros.masks.appearance import ColourModel, LocalColourModel, colour_index
+from motionseg_ros.masks.appearance import ColourModel, LocalColourModel, centre_of, colour_index
 
 RED, BLUE, GREEN = (80, 200, 190), (80, 140, 40), (150, 70, 180)  # in 8-bit Lab
 
@@ -82,6 +82,9 @@ class TestColourModel:
         assert sure(two_halves())[0, 0] > unsure(two_halves())[0, 0] > 0
 
 
+HERE = (59.5, 44.5)  # centre of the mask below
+
+
 class TestLocalColourModel:
     MASK = np.zeros((96, 128), bool)
     MASK[30:60, 40:80] = True
@@ -101,12 +104,13 @@ class TestLocalColourModel:
 
     def test_says_nothing_before_it_has_learned(self):
         model = LocalColourModel()
-        assert model(self.image(), (0.0, 0.0)) is None
+        assert not model.taught
         model.learn(self.image(), np.zeros((96, 128), bool), np.zeros((96, 128)), np.ones((96, 128)))
-        assert model(self.image(), (0.0, 0.0)) is None
+        assert not model.taught
+        assert not model(self.image(), HERE).any()
 
     def test_the_object_is_found_where_it_was(self):
-        logits = self.learned()(self.image(), (0.0, 0.0))
+        logits = self.learned()(self.image(), HERE)
         assert logits.shape == (96, 128)
         assert (logits[self.MASK] > 0).all()
         assert (logits[~self.MASK] <= 0).all()
@@ -114,7 +118,7 @@ class TestLocalColourModel:
 
     @pytest.mark.parametrize("shift", [15, 30])
     def test_the_object_is_found_where_it_has_gone(self, shift):
-        logits = self.learned()(self.image(shift), (float(shift), 0.0))
+        logits = self.learned()(self.image(shift), (HERE[0] + shift, HERE[1]))
         there = np.roll(self.MASK, shift, axis=1)
         assert (logits[there] > 0).mean() > 0.95
         assert (logits[~there] > 0).mean() < 0.01
@@ -123,20 +127,30 @@ class TestLocalColourModel:
         """The object's own colour far from it is no object."""
         lab = self.image()
         lab[0:8, 100:128] = RED
-        logits = self.learned()(lab, (0.0, 0.0))
+        logits = self.learned()(lab, HERE)
         assert logits[33:42, 44:76].min() > logits[0:8, 110:128].max() + 0.5
 
     def test_logits_are_bounded(self):
         model = LocalColourModel()
         for _ in range(100):
             model.learn(self.image(), self.MASK, self.MASK.astype(float), 1.0 - self.MASK)
-        logits = model(self.image(), (0.0, 0.0))
+        logits = model(self.image(), HERE)
         assert np.isfinite(logits).all()
         assert np.abs(logits).max() < 10
 
-    @pytest.mark.parametrize("shift", [(1e4, -1e4), (-3.5, 0.5)])
-    def test_any_shift_is_an_answer(self, shift):
-        assert np.isfinite(self.learned()(self.image(), shift)).all()
+    @pytest.mark.parametrize("centre", [(1e4, -1e4), (-3.5, 0.5)])
+    def test_any_centre_is_an_answer(self, centre):
+        assert np.isfinite(self.learned()(self.image(), centre)).all()
+
+    def test_a_part_of_the_image_says_what_the_whole_says(self):
+        model, box = self.learned(), np.s_[20:70, 35:90]
+        part = model(self.image()[box], HERE, (35, 20))
+        np.testing.assert_array_equal(part, model(self.image(), HERE)[box])
+
+
+def test_centre_of_a_mask():
+    assert centre_of(TestLocalColourModel.MASK) == HERE
+    assert centre_of(np.zeros((5, 5), bool)) is None
 
 
 @pytest.mark.parametrize("bits", [3, 5])

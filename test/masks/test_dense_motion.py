@@ -82,7 +82,7 @@ class TestDenseMotionEstimator:
         assert not motion.known.any()
         assert not motion.logit.any()
 
-    @pytest.mark.parametrize(("frames", "gap"), [(2, 1), (4, 2), (8, 4), (10, 4)])
+    @pytest.mark.parametrize(("frames", "gap"), [(2, 1), (4, 2), (10, 2)])
     def test_beside_is_the_motion_per_frame_beside_the_background(self, make_film, frames, gap):
         """By it touching objects are told apart, so a mover's must have its sign and size, at any gap.
 

@@ -24,6 +24,15 @@ def jaccard(found: np.ndarray, truth: np.ndarray) -> float:
     return float((found & truth).sum() / max((found | truth).sum(), 1))
 
 
+def shown(masker: GuidedMasker, film) -> dict[int, np.ndarray]:
+    """The masks' logits (H, W) in the whole image, -1 where a mask says nothing."""
+    masks = {}
+    for object_id, mask in masker.masks().items():
+        masks[object_id] = np.full(film.size, -1.0, np.float32)
+        masks[object_id][mask.box] = mask.logits
+    return masks
+
+
 def push(masker: GuidedMasker, film, ids: dict[int, int] | None = None, still=frozenset()) -> None:
     """The next frame; the trajectories of square k carry object ids[k]."""
     window = film.next()
@@ -45,7 +54,7 @@ class TestObjects:
             if k < 3:
                 assert masker.masks() == {}
             else:
-                masks = masker.masks()
+                masks = shown(masker, film)
                 assert set(masks) == {5}
                 if k > 4:
                     assert jaccard(masks[5] > 0, film.labels(k) == 1) > 0.7
@@ -63,7 +72,7 @@ class TestObjects:
             if k == 3:
                 masker.add(5, prompts(film, 1))
                 masker.add(9, prompts(film, 2))
-        masks, truth = masker.masks(), film.labels(film.index)
+        masks, truth = shown(masker, film), film.labels(film.index)
         assert set(masks) == {5, 9}
         assert jaccard(masks[5] > 0, truth == 1) > 0.65
         assert jaccard(masks[9] > 0, truth == 2) > 0.65
@@ -95,22 +104,22 @@ class TestObjects:
         square.at = (x - 7 * film.pan[0], y - 7 * film.pan[1])
         for _ in range(6):
             push(masker, film, {1: 5}, still=frozenset({5}))
-        assert jaccard(masker.masks()[5] > 0, film.labels(film.index) == 1) > 0.6
+        assert jaccard(shown(masker, film)[5] > 0, film.labels(film.index) == 1) > 0.6
 
     def test_prompts_off_any_motion_show_nothing(self, make_film):
         film, masker = make_film((150, 80, 5, 0)), GuidedMasker(MaskerConfig())
         for _ in range(5):
             push(masker, film)
         masker.add(5, Prompts(np.float32([[20, 20], [25, 25], [30, 20]]), np.ones(3, np.int8)))
-        shown = masker.masks().get(5, np.full(film.size, -1.0))
-        assert (shown > 0).mean() < 0.01
+        mask = shown(masker, film).get(5, np.full(film.size, -1.0))
+        assert (mask > 0).mean() < 0.01
 
     def test_negative_points_claim_nothing(self, make_film):
         film, masker = make_film((80, 50, 6, 0)), GuidedMasker(MaskerConfig())
         for _ in range(5):
             push(masker, film)
         masker.add(5, Prompts(prompts(film, 1).points, np.zeros(4, np.int8)))
-        assert not any((mask > 0).any() for mask in masker.masks().values())
+        assert not any((mask > 0).any() for mask in shown(masker, film).values())
 
     def test_without_a_mover_a_prompt_does_not_flood_the_image(self, make_film):
         film, masker = make_film(), GuidedMasker(MaskerConfig())
@@ -118,7 +127,7 @@ class TestObjects:
             push(masker, film)
             if k == 3:
                 masker.add(5, Prompts(np.float32([[100, 80], [110, 80], [105, 90]]), np.ones(3, np.int8)))
-        assert sum((mask > 0).mean() for mask in masker.masks().values()) < 0.01
+        assert sum((mask > 0).mean() for mask in shown(masker, film).values()) < 0.01
 
 
 class TestTouching:
@@ -142,7 +151,7 @@ class TestTouching:
                 masker.add(5, prompts(film, 1))
                 masker.add(9, prompts(film, 2))
             if k > 4:
-                masks, truth = masker.masks(), film.labels(k)
+                masks, truth = shown(masker, film), film.labels(k)
                 assert set(masks) == {5, 9}
                 scores.append(min(jaccard(masks[5] > 0, truth == 1), jaccard(masks[9] > 0, truth == 2)))
                 met += bool(touching(np.where(masks[5] > 0, 5, 9 * (masks[9] > 0))))
@@ -160,7 +169,7 @@ class TestTouching:
         masker.add(9, prompts(film, 2))
         for _ in range(2):
             push(masker, film, {1: 5, 2: 9})
-        masks, truth = masker.masks(), film.labels(film.index)
+        masks, truth = shown(masker, film), film.labels(film.index)
         assert jaccard(masks[5] > 0, truth == 1) > 0.6
         assert jaccard(masks[9] > 0, truth == 2) > 0.6
 
@@ -212,17 +221,26 @@ class TestMasks:
             masker.push(window, nothing_known())
         masker.add(5, Prompts(np.float32([[60, 50]]), np.ones(1, np.int8)))
         for mask in masker.masks().values():
-            assert mask.shape == (96, 128)
+            rows, columns = mask.box
+            assert 0 <= rows.start < rows.stop <= 96
+            assert 0 <= columns.start < columns.stop <= 128
 
-    def test_have_the_image_size_and_type(self, make_film):
+    @pytest.mark.parametrize("working_size", [432, 150, 97])
+    def test_fit_the_full_image(self, make_film, working_size):
+        """Whatever the scale, the part of the image that a mask is about lies where the object is."""
         film, masker = make_film((80, 50, 6, 0)), GuidedMasker(MaskerConfig())
+        film.window = SlidingWindow(film.window_length, working_size)
         for _ in range(4):
             push(masker, film)
         masker.add(5, prompts(film, 1))
         (mask,) = masker.masks().values()
-        assert mask.shape == film.size
-        assert mask.dtype == np.float32
-        assert np.isfinite(mask).all()
+        assert mask.logits.dtype == np.float32
+        assert np.isfinite(mask.logits).all()
+        truth = film.labels(film.index) == 1
+        assert jaccard(shown(masker, film)[5] > 0, truth) > 0.6
+        # Its outline lies inside its part, or a mask would be cut off straight.
+        assert (mask.logits[[0, -1]] < 0).all()
+        assert (mask.logits[:, [0, -1]] < 0).all()
 
 
 class TestLife:
@@ -247,7 +265,7 @@ class TestLife:
                 push(masker, film, {1: 5} if k > 3 else None)
                 if k == 3:
                     masker.add(5, prompts(film, 1))
-            answers.append(masker.masks()[5])
+            answers.append(shown(masker, film)[5])
             masker.reset()
             assert masker.masks() == {}
         np.testing.assert_array_equal(*answers)
@@ -262,7 +280,9 @@ class TestLife:
             masker.push(window, nothing_known())
             if k == 1:
                 masker.add(5, Prompts(np.zeros((1, 2), np.float32), np.ones(1, np.int8)))
-        assert all(mask.shape == size for mask in masker.masks().values())
+        for mask in masker.masks().values():
+            assert mask.box[0].stop <= size[0]
+            assert mask.box[1].stop <= size[1]
 
 
 def nothing_known() -> MotionEvidence:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from motionseg_ros.masks.labels import carry, drop_fragments, regions_of
+from motionseg_ros.masks.labels import carry, drop_fragments, free_regions, regions_of
 
 
 def picture(text: str) -> np.ndarray:
@@ -38,6 +38,20 @@ class TestCarry:
         labels = np.random.default_rng(1).choice([0, 3, 900], (20, 20)).astype(np.int32)
         flow = np.random.default_rng(2).uniform(-2, 2, (20, 20, 2)).astype(np.float32)
         assert set(np.unique(carry(labels, flow))) <= {0, 3, 900}
+
+
+@pytest.mark.parametrize(
+    ("foreground", "seeds", "expected"),
+    [
+        ("11.11 11.11", "..... .....", "11.22 11.22"),
+        ("11.11 11.11", "3.... .....", "...22 ...22"),
+        ("11.11 11.11", "..3.. .....", "11.22 11.22"),  # off the foreground
+        ("..... .....", "3.... .....", "..... ....."),
+    ],
+)
+def test_free_regions(foreground, seeds, expected):
+    found = free_regions(picture(foreground) > 0, picture(seeds))
+    np.testing.assert_array_equal(found, picture(expected))
 
 
 class TestRegionsOf:
