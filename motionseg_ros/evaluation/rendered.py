@@ -51,7 +51,7 @@ class RenderedBenchmark:
         movers = [item.object_id for item in scene.objects if scene.moving_intervals(item.object_id)]
         tally, segmenter, tiles = QualityTally(movers), build_segmenter(self.config), []
         shown = set(np.linspace(0, scene.num_frames - 1, SHEET_FRAMES).astype(int).tolist())
-        for number, (image, truth) in enumerate(_frames(scene, self.cache)):
+        for number, (image, truth) in enumerate(frames_of(scene, self.cache)):
             time = scene.time_of(number)
             result = segmenter.push(Frame(image, round(time * 1e9), "camera", number))
             moving = [i for i in movers if scene.is_moving(i, time)]
@@ -64,7 +64,7 @@ class RenderedBenchmark:
         return tally.score(scene.name)
 
 
-def _frames(scene: Scene, cache: Path | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def frames_of(scene: Scene, cache: Path | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Images (H, W, 3) uint8 BGR and labels (H, W) uint8 of a scene, in order."""
     if cache is None:
         for frame in Renderer(scene, 1 if scene.sensor.shutter else SUPERSAMPLING):
@@ -72,7 +72,7 @@ def _frames(scene: Scene, cache: Path | None) -> Iterator[tuple[np.ndarray, np.n
         return
     path = cache / f"{scene.name}-{scene.seed}-{_code_digest()}.npz"
     if not path.exists():
-        images, labels = (np.stack(arrays) for arrays in zip(*_frames(scene, None), strict=True))
+        images, labels = (np.stack(arrays) for arrays in zip(*frames_of(scene, None), strict=True))
         buffer = io.BytesIO()
         np.savez_compressed(buffer, images=images, labels=labels)
         write_atomic(path, buffer.getvalue())

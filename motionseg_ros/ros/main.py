@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from ..core.errors import ConfigError, MotionSegError
+from ..core.process import prepare_process
 from .requirements import require_ros
 from .transport import use_fastdds_profile
 
@@ -54,6 +55,7 @@ def main(args: Sequence[str] | None = None) -> int:
         Exit status: 0 after Ctrl-C or SIGTERM, 2 where the user has to mend something.
     """
     stop = _StopRequest()
+    prepare_process()
     try:
         require_ros()
     except MotionSegError as error:

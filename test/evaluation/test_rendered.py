@@ -44,8 +44,8 @@ def test_where_nothing_moves_little_is_found():
 
 def test_cached_frames_are_the_rendered_ones(tmp_path):
     scene = get_scene("far", 0, 64, 48, duration=0.5)
-    fresh = list(rendered._frames(scene, None))
-    stored = [*rendered._frames(scene, tmp_path)], [*rendered._frames(scene, tmp_path)]
+    fresh = list(rendered.frames_of(scene, None))
+    stored = [*rendered.frames_of(scene, tmp_path)], [*rendered.frames_of(scene, tmp_path)]
     for again in stored:
         for (image, labels), (one, other) in zip(fresh, again, strict=True):
             np.testing.assert_array_equal(image, one)
