@@ -126,7 +126,10 @@ def ros() -> SimpleNamespace:
 
 @pytest.fixture
 def make_bag(tmp_path: Path, ros: SimpleNamespace) -> Callable[..., Path]:
-    """Writes square images as a recording: ``make_bag(count, storage=, topic=, stamps=, images=)`` -> folder."""
+    """Writes square images as a recording: ``make_bag(count, storage=, topic=, stamps=, images=)`` -> folder.
+
+    `period` in ns is between the times at which they were recorded, which is when a player sends them.
+    """
 
     def make(
         count: int = 6,
@@ -135,11 +138,12 @@ def make_bag(tmp_path: Path, ros: SimpleNamespace) -> Callable[..., Path]:
         stamps: Sequence[int] | None = None,
         images: Sequence[np.ndarray] | None = None,
         name: str = "recording",
+        period: int = SECOND // 10,
     ) -> Path:
         images = square_images(count) if images is None else images
         stamps = [100 * SECOND + i * SECOND // 10 for i in range(len(images))] if stamps is None else stamps
         messages = [
-            (topic, ros.image(image, stamp), 200 * SECOND + i * SECOND // 10)
+            (topic, ros.image(image, stamp), 200 * SECOND + i * period)
             for i, (image, stamp) in enumerate(zip(images, stamps, strict=True))
         ]
         return write_bag(tmp_path / name, messages, storage)

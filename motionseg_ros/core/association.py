@@ -81,6 +81,7 @@ class Associator:
         beside: Callable[[np.ndarray], np.ndarray],
         differ: Callable[[np.ndarray, np.ndarray, float], bool],
         attached: Collection[tuple[int, int]] = (),
+        together: Collection[tuple[int, int]] = (),
     ) -> Decisions:
         """Decide for M moving trajectories.
 
@@ -99,6 +100,7 @@ class Associator:
             differ: whether two groups of trajectories (index arrays) as wholes move differently, with a factor on
                 what is tolerated.
             attached: pairs of objects whose masks touch and of which one has touched others all its life.
+            together: those of them that go the same way in the long run.
         """
         owners = follow_neighbours(links, weights, owners, ids, favour)
         decisions = Decisions(owners)
@@ -118,7 +120,7 @@ class Associator:
         self._decide_splits(links, owners, differ, decisions)
         joined = {pair for pair in _joined(links, owners) if not _part(owners, pair, differ, 1.0)}
         pieces = {p for p in _fragments(owners, attached) if not _part(owners, p, differ, LIMB_TOLERANCE)}
-        self._decide_merges(joined | pieces, decisions)
+        self._decide_merges(joined | pieces | set(together), decisions)
         return decisions
 
     def _decide_splits(

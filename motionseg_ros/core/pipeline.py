@@ -12,6 +12,7 @@ from .aside import Aside
 from .association import Associator, lies_beside, nearness
 from .background import BackgroundMotion, agreement, fit_background
 from .beliefs import TrajectoryBeliefs, log_odds
+from .company import Company
 from .config import Config
 from .evidence import MotionEvidence
 from .image import likeness
@@ -66,6 +67,7 @@ class MotionSegmenter:
         self._associator = Associator(
             config.objects.patience, config.grouping.min_trajectories, config.objects.min_evidence
         )
+        self._company = Company()
         self._colours = ObjectColours()
         self._attached: set[tuple[int, int]] = set()
         self._restart: str | None = None
@@ -79,6 +81,7 @@ class MotionSegmenter:
         self._beliefs.reset()
         self._registry.clear()
         self._associator.reset()
+        self._company.clear()
         self._colours.clear()
         self._attached.clear()
         self._masker.reset()
@@ -212,6 +215,10 @@ class MotionSegmenter:
                 medians = [np.nanmedian(motions[part], axis=0)[None] for part in (one, other)]
             return bool(self._grouper.differ(*medians, frame.size, tolerance)[0])
 
+        def apart(one: np.ndarray, other: np.ndarray) -> bool:
+            return bool(self._grouper.differ(one[None], other[None], frame.size)[0])
+
+        self._company.note(self._attached, evidence.owners[rows], motions)
         links = self._grouper.links(positions, motions, frame.size)
         ids = np.array(sorted(self._registry.ids), np.int64)
         decisions = self._associator(
@@ -225,6 +232,7 @@ class MotionSegmenter:
             lambda owners: lies_beside(positions, owners, reach),
             differ,
             self._attached,
+            self._company.together(apart),
         )
         owners = decisions.owners
         for members in [*decisions.new, *(members for _, members in decisions.split)]:

@@ -38,6 +38,7 @@ def decide(
     differ: bool | float = True,
     favour: np.ndarray | None = None,
     attached: Sequence[tuple[int, int]] = (),
+    together: Sequence[tuple[int, int]] = (),
 ) -> Decisions:
     """`groups`: number of each trajectory's group, all of which are linked, or the links (L, 2) themselves.
 
@@ -60,6 +61,7 @@ def decide(
         lambda _: np.zeros(n, np.int64) if beside is None else np.array(beside),
         lambda one, other, tolerance: tolerance < times,
         attached,
+        together,
     )
 
 
@@ -395,6 +397,12 @@ class TestFragments:
     @pytest.mark.parametrize(("times", "merge"), [(1.2, [(2, 7)]), (2.0, [])])
     def test_a_limb_may_swing_but_not_go_its_own_way(self, times, merge):
         assert self.merged(differ=times) == merge
+
+    def test_those_that_go_the_same_way_in_the_long_run_are_one(self):
+        """Whatever their size, and however differently they move now: a walker's legs."""
+        groups, owners = [0] * 8 + [1] * 8, [2] * 8 + [7] * 8
+        assert self.merged(owners, groups=groups, together=((2, 7),), differ=True) == [(2, 7)]
+        assert self.merged(owners, groups=groups, differ=True) == []
 
     def test_one_that_no_trajectory_carries_goes_along(self):
         assert self.merged(owners=(2,) * 13, groups=(0,) * 13) == [(2, 7)]

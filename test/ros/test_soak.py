@@ -1,4 +1,4 @@
-"""The long run of ``make soak``: a minute of 640x480 at 15 Hz through the live node."""
+"""The long run of ``make soak``: a minute of 640x480 at 10 Hz through the live node."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from motionseg_ros.synthesis import Renderer, get_scene
 
 pytestmark = [pytest.mark.ros, pytest.mark.soak]
 
-RATE_HZ = 15
+RATE_HZ = 10
 SECONDS = 60
 
 
@@ -32,10 +32,14 @@ def isolated(monkeypatch: pytest.MonkeyPatch) -> None:
     use_fastdds_profile()
 
 
-def test_a_minute_at_15_hz_is_answered_in_time(make_bag, tmp_path: Path, isolated: None):
+def test_a_minute_at_10_hz_is_answered_in_time(make_bag, tmp_path: Path, isolated: None):
     clip = [Frame(rendered.image) for rendered in Renderer(get_scene("demo"))]
     frames = list(back_and_forth(clip, RATE_HZ * SECONDS, 10**9 // RATE_HZ))
-    recording = make_bag(images=[f.image for f in frames], stamps=[f.stamp + 10**18 for f in frames])
+    recording = make_bag(
+        images=[f.image for f in frames],
+        stamps=[f.stamp + 10**18 for f in frames],
+        period=10**9 // RATE_HZ,
+    )
     live = run_live(recording, "/camera/image_raw", tmp_path)
     median, late = np.percentile(live.latency_ms, (50, 95))
     print(
@@ -45,5 +49,5 @@ def test_a_minute_at_15_hz_is_answered_in_time(make_bag, tmp_path: Path, isolate
     )
     lost = sum(int(live.diagnostics[key]) for key in ("frames_dropped", "frames_lost_before_node"))
     assert live.sent == RATE_HZ * SECONDS == len(live.results) + lost
-    assert len(live.results) >= 0.95 * live.sent
+    assert len(live.results) >= 0.98 * live.sent
     assert median < 150
