@@ -286,7 +286,8 @@ class TestCache:
                 assert left.dtype == right.dtype
                 np.testing.assert_array_equal(left, right)
             np.testing.assert_array_equal(one.moving, other.moving)
-            np.testing.assert_array_equal(one.distance, other.distance)
+            # OpenCV's distance transform may differ in the last bit from one call to the next.
+            np.testing.assert_allclose(one.distance, other.distance, rtol=1e-6)
 
     def test_round_trip(self, recorded, tmp_path):
         windows = list(collect_windows(RecordedSequence("tiny", recorded), CONFIG))
