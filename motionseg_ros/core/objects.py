@@ -102,10 +102,6 @@ class ObjectRegistry:
         """Ids of the objects that rest."""
         return frozenset(o.id for o in self._objects.values() if o.still)
 
-    def first_seen(self, object_id: int) -> int:
-        """Stamp of the object's first frame, ns."""
-        return self._objects[object_id].first_seen
-
     def create(self, stamp: int) -> int | None:
         """A new object's id, or None when `max_objects` are alive."""
         if len(self._objects) >= self._config.max_objects:

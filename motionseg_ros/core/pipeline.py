@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from .appearance import ObjectColours
-from .aside import Aside
 from .association import Associator, lies_beside, nearness
 from .background import BackgroundMotion, agreement, fit_background
 from .beliefs import TrajectoryBeliefs, log_odds
@@ -19,6 +18,7 @@ from .image import likeness
 from .objects import ObjectRegistry
 from .observe import compose, compress, observe, sample, touching
 from .protocols import Classifier, Grouper, PointTracker, VideoMasker
+from .threads import begin
 from .timing import StageTimer
 from .types import Frame, FrameResult, Prompts, Tracks
 from .window import SlidingWindow
@@ -113,7 +113,7 @@ class MotionSegmenter:
                 tracks = self._track()
             self._beliefs.follow(tracks.ids)
         due = self._since_restart % self.config.window.stride == 0
-        classified = Aside(lambda: self._classify(tracks, frame.size, timer)) if due else None
+        classified = begin(lambda: self._classify(tracks, frame.size, timer)) if due else None
         with timer("background"):
             background = fit_background(tracks, frame.size, BACKGROUND_GAPS, ~self._beliefs.movers)
         with timer("motion"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -18,10 +18,22 @@ def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item]) ->
 
     `function` must not call this itself: its items would wait for threads that wait for them.
     """
+    return list(_threads().map(function, items))
+
+
+def begin(function: Callable[[], Result]) -> Future[Result]:
+    """Let `function` work while the caller goes on; what it returns or raises comes with ``.result()``.
+
+    It must not call `map_in_threads`.
+    """
+    return _threads().submit(function)
+
+
+def _threads() -> ThreadPoolExecutor:
     global _pool
     if _pool is None:
         _pool = ThreadPoolExecutor(2, thread_name_prefix="stage")
-    return list(_pool.map(function, items))
+    return _pool
 
 
 def _forget() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import cv2
 import numpy as np
@@ -24,7 +24,7 @@ from ..core.window import SlidingWindow
 GAPS = (1, 2, 8)
 # Logits are clipped so that no single cue outvotes the others.
 MOTION_LIMIT = 1.5
-EXPLAINED_LIMIT = -6.0
+EXPLAINED_LIMIT = -4.0
 UNEXPLAINED_LIMIT = 1.0
 # The photometric test says nothing below this residual (working px): everything explains a pixel that rests.
 MIN_RESIDUAL = 1.0
@@ -100,28 +100,27 @@ class DenseMotionEstimator:
         seen = map_in_threads(lambda gap: self._compare(image, window.back(gap), background, gap), gaps)
         flow = next((_enlarge(one.flow, size) for one in seen if one.gap == 1), None)
         steps = [one for one in seen if one.gap <= LONGEST_STEP]
-        beside, beside_gap = (
-            (_enlarge(steps[-1].residual / -steps[-1].gap, size), steps[-1].gap) if steps else (None, 0)
-        )
-        gaps = sum((one.inside for one in seen), np.zeros((1, 1), np.float32))
-        if not gaps.any():
+        beside, beside_gap = None, 0
+        if steps:
+            beside_gap = steps[-1].gap
+            beside = _enlarge(steps[-1].residual / -beside_gap, size)
+        counts = sum((one.inside for one in seen), np.zeros((1, 1), np.float32))
+        inside = counts > 0
+        if not inside.any():
             nothing = np.zeros(size, np.float32)
             return DenseMotion(nothing, nothing, np.zeros(size, bool), flow, beside, beside_gap)
         # The mean of the logarithms over the gaps is the logarithm of a product.
         log_length = np.log(math.prod(np.where(one.inside, one.length, 1) for one in seen))
         log_spread = sum(one.inside * np.float32(one.log_spread) for one in seen)
-        gaps = np.maximum(gaps, 1)
-        excess = (log_length - log_spread) / gaps
-        known_small = sum(one.inside for one in seen) > 0
-        threshold = self._adapt(excess[known_small])
-        known = _enlarge(known_small, size)
+        counts = np.maximum(counts, 1)
+        excess = (log_length - log_spread) / counts
+        threshold = self._adapt(excess[inside])
+        known = _enlarge(inside, size)
         logit = self._steepness * (_enlarge(excess, size) - threshold)
         logit = np.clip(logit, -MOTION_LIMIT, MOTION_LIMIT) * known
-        error = seen[0].error
-        for one in seen[1:]:
-            error = np.minimum(error, one.error)
-        explained = np.clip(4.0 * (error / self._tolerance - 1.0), EXPLAINED_LIMIT, UNEXPLAINED_LIMIT)
-        moved = _enlarge(known_small & (log_length / gaps > math.log(MIN_RESIDUAL)), size)
+        error = reduce(np.minimum, (one.error for one in seen))
+        explained = np.minimum(EXPLAINED_LIMIT * (1.0 - error / self._tolerance), UNEXPLAINED_LIMIT)
+        moved = _enlarge(inside & (log_length / counts > math.log(MIN_RESIDUAL)), size)
         return DenseMotion(logit, explained * moved, known, flow, beside, beside_gap)
 
     def _compare(
@@ -140,7 +139,8 @@ class DenseMotionEstimator:
         flow = self._flow(gap).calc(here.gray, there.gray, source - grid)
         to_working = image.scale / here.scale
         residual = (grid + flow - source) * to_working
-        noise = background.noise * float(image.scale.mean())
+        scale = float(image.scale.mean())
+        noise = background.noise * scale
         inside = cv2.inRange(source, (0.5, 0.5, 0, 0), (w - 1.5, h - 1.5, 0, 0)) > 0
         error = photometric_error(image.lab, earlier.lab, image.homography(background.homographies[gap]))
         error[~_enlarge(inside, image.size)] = np.inf
@@ -150,7 +150,7 @@ class DenseMotionEstimator:
             residual=residual,
             length=cv2.magnitude(residual[..., 0], residual[..., 1]) + np.float32(noise),
             inside=inside,
-            log_spread=math.log(background.spread(gap) * float(image.scale.mean()) + noise),
+            log_spread=math.log(background.spread(gap) * scale + noise),
             error=error,
         )
 

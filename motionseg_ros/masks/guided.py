@@ -15,6 +15,7 @@ from ..core.background import BackgroundMotion
 from ..core.beliefs import log_odds
 from ..core.config import MaskerConfig
 from ..core.evidence import MotionEvidence
+from ..core.image import WorkingImage
 from ..core.types import MaskLogits, Prompts
 from ..core.window import SlidingWindow
 from .appearance import ColourModel, LocalColourModel, centre_of
@@ -51,8 +52,7 @@ class GuidedMasker:
         self._labels: np.ndarray | None = None
         self._settled = True
         self._logit: np.ndarray | None = None
-        self._full_size = (0, 0)
-        self._lab: np.ndarray | None = None
+        self._image: WorkingImage | None = None
 
     def watch(self, window: SlidingWindow, background: BackgroundMotion) -> None:
         """Learn from what the frame before was in the end; find the newest frame's dense motion and its edges."""
@@ -75,9 +75,8 @@ class GuidedMasker:
         if self._motion_now is None:
             raise ValueError("push needs the frame's motion; call watch first")
         image, motion, smoother = window.newest, self._motion_now, self._smoother
-        points = np.rint(image.to_working(evidence.positions)).astype(np.int64)
-        points = np.clip(points, 0, np.array(image.size[::-1]) - 1)
-
+        self._image = image
+        points = self._to_working(evidence.positions)
         known = evidence.known
         field = trajectory_field(points[known], evidence.moving[known], smoother, image.size)
         # Where trajectories say that something moves, that the background looks alike is no argument.
@@ -93,8 +92,7 @@ class GuidedMasker:
 
         self._points, self._owners = points, evidence.owners.copy()
         self._motions = evidence.background.step(len(points), motion.beside_gap) * image.scale
-        self._logit, self._lab, self._full_size = logit, image.lab, image.full_size
-        self._field = field
+        self._logit, self._field = logit, field
         # The models of places learn from what all else says: taught by themselves they would never let go.
         self._taught = logit - places
         self._look = lambda object_id, box: evidence.colours.log_likelihood(image.lab[box], object_id)
@@ -158,10 +156,11 @@ class GuidedMasker:
 
     def _enlarge(self, field: np.ndarray, corner: tuple[int, int]) -> MaskLogits:
         """Logits (h, w) of the working image's part that begins at `corner` (x, y), at full size."""
-        scale = np.array(self._full_size[::-1]) / self._logit.shape[::-1]
+        full_size = self._image.full_size[::-1]
+        scale = np.array(full_size) / self._image.size[::-1]
         start = np.floor(corner * scale).astype(int)
         end = np.ceil((corner + np.array(field.shape[::-1])) * scale).astype(int)
-        end = np.minimum(end, self._full_size[::-1])
+        end = np.minimum(end, full_size)
         offset = (start + 0.5) / scale - 0.5 - corner
         back = np.array([[1 / scale[0], 0, offset[0]], [0, 1 / scale[1], offset[1]]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -189,10 +188,8 @@ class GuidedMasker:
 
     def _to_working(self, positions: np.ndarray) -> np.ndarray:
         """(N, 2) int64 pixels of the working image for positions (N, 2) px of the full one."""
-        h, w = self._logit.shape
-        scale = np.array([w / self._full_size[1], h / self._full_size[0]])
-        points = np.rint((positions + 0.5) * scale - 0.5).astype(np.int64)
-        return np.clip(points, 0, (w - 1, h - 1))
+        points = np.rint(self._image.to_working(positions)).astype(np.int64)
+        return np.clip(points, 0, np.array(self._image.size[::-1]) - 1)
 
     def _settle(self) -> None:
         """Give the moving pixels to the living objects, once all of this frame's prompts are known."""
@@ -249,9 +246,9 @@ class GuidedMasker:
         # move the mask's "static" is not believed: a model that has once learned an object as static never lets go.
         moving = np.where(self._labels > 0, probability, 0)
         static = 1.0 - np.maximum(probability, logistic(2.0 * self._field))
-        self._colour.learn(self._lab, moving, static)
+        self._colour.learn(self._image.lab, moving, static)
         for object_id, model in self._objects.items():
-            model.learn(self._lab, self._labels == object_id, moving, static)
+            model.learn(self._image.lab, self._labels == object_id, moving, static)
 
 
 def logistic(logit: np.ndarray) -> np.ndarray:

@@ -116,7 +116,7 @@ class TestInstances:
         assert instance.area == 400
         assert (instance.motion_score, instance.mask_score) == pytest.approx((0.9, 0.8))
         assert instance.num_trajectories == 6
-        assert instance.first_seen == 7 * SECOND == play.registry.first_seen(1)
+        assert instance.first_seen == 7 * SECOND
 
     def test_are_sorted_by_id(self):
         play = Play()

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from motionseg_ros.core.threads import map_in_threads
+from motionseg_ros.core.threads import begin, map_in_threads
 
 
 def test_results_keep_the_order_of_the_items():
@@ -21,6 +21,27 @@ def test_two_items_are_worked_on_at_a_time():
 def test_the_first_error_is_raised():
     with pytest.raises(ZeroDivisionError):
         map_in_threads(lambda x: 1 / x, (1, 0))
+
+
+def test_what_is_begun_works_while_the_caller_goes_on():
+    going_on = threading.Event()
+    work = begin(lambda: going_on.wait(10))
+    going_on.set()
+    assert work.result() is True
+
+
+def test_an_error_is_raised_where_the_result_is_asked_for():
+    work = begin(lambda: [][0])
+    with pytest.raises(IndexError):
+        work.result()
+
+
+def test_what_is_begun_leaves_a_thread_to_the_others():
+    going_on = threading.Event()
+    work = begin(lambda: going_on.wait(10))
+    assert map_in_threads(abs, (-1, -2, -3)) == [1, 2, 3]
+    going_on.set()
+    assert work.result() is True
 
 
 def _child(queue: multiprocessing.Queue) -> None:

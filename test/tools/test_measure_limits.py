@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,15 +7,10 @@ from motionseg_ros.core.config import Config
 from motionseg_ros.core.types import Frame, Tracks
 from motionseg_ros.synthesis import Renderer, get_scene
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "measure_limits.py"
-
 
 @pytest.fixture(scope="module")
-def tool():
-    spec = importlib.util.spec_from_file_location("measure_limits", TOOL)
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool("measure_limits")
 
 
 def test_a_trajectory_moves_where_the_truth_does(tool):

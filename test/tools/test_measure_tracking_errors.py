@@ -1,22 +1,13 @@
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from motionseg_ros.synthesis import get_scene
 from motionseg_ros.synthesis.visibility import FacetTable
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "measure_tracking_errors.py"
-
 
 @pytest.fixture(scope="module")
-def tool():
-    spec = importlib.util.spec_from_file_location("measure_tracking_errors", TOOL)
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool("measure_tracking_errors")
 
 
 @pytest.fixture(scope="module")
