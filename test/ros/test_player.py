@@ -97,6 +97,12 @@ class Receiver:
         self.messages.append(message)
 
     def close(self) -> None:
+        """Subscribe no longer. The last messages may still be on their way when the player has ended."""
+        while True:
+            count = len(self.messages)
+            time.sleep(0.3)
+            if len(self.messages) == count:
+                break
         self.graph.node.destroy_subscription(self.subscription)
 
 
