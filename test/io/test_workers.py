@@ -37,7 +37,8 @@ def test_large_results():
 
 
 def test_nothing_is_left_when_nobody_listens_any_more():
-    results = map_in_order(double, range(1000), 2)
+    # More than the pipes hold: none of them can have done all its work and gone.
+    results = map_in_order(double, range(1_000_000), 2)
     assert next(results) == 0
     assert len(active_children()) == 2
     results.close()
@@ -67,10 +68,11 @@ def test_a_process_that_is_killed():
 
 
 def test_ctrl_c_is_not_for_the_processes():
-    results = map_in_order(double, range(50), 1)
+    # More than the pipe holds: it cannot have done all its work and gone.
+    results = map_in_order(double, range(50_000), 1)
     assert next(results) == 0
     (child,) = active_children()
     os.kill(child.pid, signal.SIGINT)
-    assert list(results) == [2 * number for number in range(1, 50)]
+    assert list(results) == [2 * number for number in range(1, 50_000)]
     # Here it still works.
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
