@@ -1,9 +1,11 @@
-"""Shared fixtures: small scenes, recordings of them, and a segmenter that answers at once."""
+"""Shared fixtures: small scenes, recordings of them, a segmenter that answers at once, and a web server."""
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -207,3 +209,31 @@ def make_result() -> Callable[..., FrameResult]:
         return FrameResult(index, stamp, "camera", labels, (instance,), {"tracking": 1.0})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def file_server_module() -> Any:
+    """`file_server.py` beside this file: `FileServer`, and `Fault` for what it is to do wrong."""
+    specification = importlib.util.spec_from_file_location(
+        "file_server", Path(__file__).with_name("file_server.py")
+    )
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def file_server(file_server_module: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A running `FileServer`, to which no proxy of this machine is in the way."""
+    for name in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)
+    with file_server_module.FileServer() as server:
+        yield server
+
+
+@pytest.fixture
+def fault(file_server_module: Any) -> Any:
+    """The class `Fault` of the file server."""
+    return file_server_module.Fault

@@ -17,6 +17,7 @@ from .play import play
 from .segment import segment
 from .simulate import simulate
 from .train import train
+from .weights import weights
 
 ERROR_STATUS = 2
 
@@ -53,6 +54,7 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 app.command()(train)
 app.command()(simulate)
 app.command()(bench)
+app.add_typer(weights, name="weights")
 
 
 def main() -> None:

@@ -11,25 +11,28 @@ from pathlib import Path
 from ..core.errors import OutputError
 
 _REMEDIES = {
-    errno.ENOSPC: "free some space or choose another place with -o",
-    errno.EDQUOT: "free some space or choose another place with -o",
-    errno.EFBIG: "choose a place with a larger file-size limit with -o",
-    errno.ENOTDIR: "a file is in the way; choose another place with -o",
-    errno.EEXIST: "a file is in the way; choose another place with -o",
-    errno.EISDIR: "a folder is in the way; choose another place with -o",
-    errno.ENAMETOOLONG: "choose a shorter name with -o",
+    errno.ENOSPC: "free some space or choose another place",
+    errno.EDQUOT: "free some space or choose another place",
+    errno.EFBIG: "choose a place with a larger file-size limit",
+    errno.ENOTDIR: "a file is in the way; choose another place",
+    errno.EEXIST: "a file is in the way; choose another place",
+    errno.EISDIR: "a folder is in the way; choose another place",
+    errno.ENAMETOOLONG: "choose a shorter name",
 }
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn an `OSError` raised inside into an `OutputError` that names `path` and the remedy."""
+def writing(path: Path, choose_with: str = "-o") -> Iterator[None]:
+    """Turn an `OSError` raised inside into an `OutputError` that names `path` and the remedy.
+
+    `choose_with` is the option or variable with which the user chooses the place.
+    """
     try:
         yield
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0, "choose a place that you may write to with -o")
+        remedy = _REMEDIES.get(error.errno or 0, "choose a place that you may write to")
         reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"cannot write {path}: {reason}; {remedy}") from error
+        raise OutputError(f"cannot write {path}: {reason}; {remedy} with {choose_with}") from error
 
 
 def part_path(path: Path) -> Path:

@@ -9,7 +9,7 @@ from motionseg_ros import __version__
 from motionseg_ros.cli import main as cli
 from motionseg_ros.core.errors import ConfigError
 
-COMMANDS = ("segment", "evaluate", "play", "node", "train", "simulate", "bench")
+COMMANDS = ("segment", "evaluate", "play", "node", "train", "simulate", "bench", "weights")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

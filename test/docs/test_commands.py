@@ -26,8 +26,20 @@ def parse(commands, line: str) -> None:
     """Raises where the command line would be refused; runs nothing."""
     name, *arguments = shlex.split(PROGRAM.sub("", line), comments=True)
     assert name in commands, f"no command {name}: {line}"
+    command = commands[name]
+    while arguments and (group := getattr(command, "commands", None)):
+        name, *arguments = arguments
+        assert name in group, f"no command {name}: {line}"
+        command = group[name]
     if arguments and arguments != ["..."]:
-        commands[name].make_context(name, list(arguments))
+        command.make_context(name, list(arguments))
+
+
+def every(commands):
+    """All commands, those in groups too."""
+    for command in commands.values():
+        yield command
+        yield from every(getattr(command, "commands", {}))
 
 
 def test_commands_of_the_package(document, commands):
@@ -43,7 +55,7 @@ def mentions_only(line: str) -> bool:
 
 
 def test_options_named_in_sentences(document, commands):
-    known = {name for command in commands.values() for p in command.params for name in p.opts} | {"--help"}
+    known = {name for command in every(commands) for p in command.params for name in p.opts} | {"--help"}
     for line in document.spans:
         if PROGRAM.match(line) and mentions_only(line):
             words = PROGRAM.sub("", line).split()
@@ -58,8 +70,10 @@ def test_the_test_would_notice(commands):
         "motionseg segment a.mcap -o out --offlin",
         "motionseg segment a.mcap",
         "motionseg bench --frames x",
+        "motionseg weights download --mirrors x",
+        "motionseg weights fetch x",
     ):
-        with pytest.raises(Exception, match=r"(?i)no such option|missing|integer"):
+        with pytest.raises(Exception, match=r"(?i)no such option|missing|integer|no command"):
             parse(commands, line)
 
 

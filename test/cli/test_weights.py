@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from motionseg_ros.cli.main import app, main
+from motionseg_ros.io import weights
+
+CONTENT = hashlib.shake_256(b"weights").digest(300_000)
+HASH = hashlib.sha256(CONTENT).hexdigest()
+TABLE = f"""
+first:
+  {{file: first.pt, url: "https://example.org/first.pt", size: {len(CONTENT)}, sha256: {HASH},
+   licence: Apache-2.0, option: some.weights}}
+second:
+  {{file: second.pth, url: "https://example.org/x/second.pth", size: null, sha256: null,
+   licence: not stated, option: other.weights}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, file_server):
+    """An empty store, a table of two files, and a mirror that has them."""
+    (tmp_path / "table.yaml").write_text(TABLE)
+    monkeypatch.setattr(weights, "TABLE", tmp_path / "table.yaml")
+    weights.catalogue.cache_clear()
+    monkeypatch.setenv("MOTIONSEG_WEIGHTS", str(tmp_path / "store"))
+    monkeypatch.setenv("MOTIONSEG_WEIGHTS_MIRROR", file_server.url)
+    file_server.files |= {"first.pt": CONTENT, "second.pth": b"anything"}
+    yield tmp_path / "store"
+    weights.catalogue.cache_clear()
+
+
+def run(*arguments: object, status: int = 0):
+    result = CliRunner().invoke(app, ["weights", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == status, result.output
+    return result
+
+
+def error(monkeypatch, capsys, *arguments: object) -> str:
+    """What a command that fails prints; it ends with status 2."""
+    monkeypatch.setattr(sys, "argv", ["motionseg", "weights", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    return last
+
+
+def test_download_tells_where_the_file_lies(folder, file_server):
+    result = run("download", "first", "second")
+    assert result.stdout == f"first: {folder}/first.pt\nsecond: {folder}/second.pth\n"
+    assert result.stderr.splitlines() == [
+        f"first, 300.0 kB, from {file_server.url}/first.pt (licence: Apache-2.0)",
+        f"second, from {file_server.url}/second.pth (licence: not stated)",
+    ]
+    assert (folder / "first.pt").read_bytes() == CONTENT
+    assert (folder / "second.pth").read_bytes() == b"anything"
+
+
+def test_what_is_there_is_not_downloaded_again(folder, file_server):
+    run("download", "first")
+    file_server.requests.clear()
+    result = run("download", "first")
+    assert result.stdout == f"first: {folder}/first.pt (it was there already)\n"
+    assert file_server.requests == []
+
+
+def test_the_mirror_of_the_command_line_comes_first(folder, file_server, monkeypatch):
+    monkeypatch.setenv("MOTIONSEG_WEIGHTS_MIRROR", "http://127.0.0.1:1")
+    file_server.files = {"deep/folder/first.pt": CONTENT}
+    run("download", "first", "--mirror", f"{file_server.url}/deep/folder/")
+    assert (folder / "first.pt").read_bytes() == CONTENT
+
+
+def test_nothing_is_downloaded_before_all_names_are_known(folder, file_server, monkeypatch, capsys):
+    line = error(monkeypatch, capsys, "download", "first", "secnd")
+    assert line == "motionseg: error: no weights are called 'secnd'; did you mean second?"
+    assert file_server.requests == []
+
+
+def test_errors_are_one_line(folder, file_server, monkeypatch, capsys):
+    file_server.files.clear()
+    line = error(monkeypatch, capsys, "download", "first")
+    assert line.startswith(
+        f"motionseg: error: cannot download {file_server.url}/first.pt: the server answers 404"
+    )
+    line = error(monkeypatch, capsys, "download", "first", "--mirror", "file:///media/stick")
+    assert line.startswith("motionseg: error: the mirror 'file:///media/stick' must begin with http://")
+
+
+def test_an_interrupt_keeps_what_came(folder, file_server, fault, tmp_path):
+    file_server.plan += [fault(cut=200_000, hold=threading.Event())]
+    code = (
+        "import sys; from pathlib import Path; from motionseg_ros.io import weights\n"
+        "from motionseg_ros.cli.main import main\n"
+        f"weights.TABLE = Path({str(tmp_path / 'table.yaml')!r})\n"
+        "sys.argv = ['motionseg', 'weights', 'download', 'first']; main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    )
+    part = folder / "first.pt.part"
+    end = time.monotonic() + 20
+    while not (part.is_file() and part.stat().st_size >= 2 << 16):
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.splitlines()[1:] == [
+        "motionseg: interrupted; what came is kept, and the same command goes on from there"
+    ]
+    had = part.stat().st_size
+    run("download", "first")
+    assert file_server.requests[-1]["range"] == f"bytes={had}-"
+    assert (folder / "first.pt").read_bytes() == CONTENT
+
+
+def test_list_marks_what_is_there(folder):
+    run("download", "second")
+    (folder / "first.pt.part").write_bytes(b"beginning")
+    lines = run("list").stdout.splitlines()
+    first = next(line.split() for line in lines if line.split()[:1] == ["first"])
+    second = next(line.split() for line in lines if line.split()[:1] == ["second"])
+    assert first == ["first", "300.0", "kB", "Apache-2.0", "some.weights", "incomplete"]
+    assert second == ["second", "?", "not", "stated", "other.weights", "present"]
+    (folder / "first.pt").write_bytes(b"short")
+    assert "wrong size" in run("list").stdout
+    assert lines[-1] == f"store: {folder}"
+
+
+def test_the_real_table_fits_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("MOTIONSEG_WEIGHTS", "/nowhere")
+    lines = run("list").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    for entry in weights.catalogue().values():
+        assert any({entry.name, entry.option, "missing"} <= set(line.split()) for line in lines), entry.name
+
+
+def test_list_as_json(folder):
+    document = json.loads(run("list", "--json").stdout)
+    assert document[0] == {
+        "name": "first",
+        "file": "first.pt",
+        "url": "https://example.org/first.pt",
+        "size": len(CONTENT),
+        "sha256": HASH,
+        "licence": "Apache-2.0",
+        "option": "some.weights",
+        "path": f"{folder}/first.pt",
+        "state": "missing",
+    }
+    assert [entry["name"] for entry in document] == ["first", "second"]
+
+
+def test_verify_of_an_empty_store(folder):
+    assert run("verify").stdout == f"no weights in {folder}\n"
+
+
+def test_verify_all_that_is_there(folder):
+    run("download", "first")
+    assert run("verify").stdout == "first: good\n"
+    run("download", "second")
+    hash_ = hashlib.sha256(b"anything").hexdigest()
+    assert run("verify").stdout.splitlines() == [
+        "first: good",
+        f"second: 8 bytes, SHA-256 {hash_}; none is known to compare it with",
+    ]
+    assert run("verify", "second").stdout.startswith("second: 8 bytes")
+
+
+def test_verify_finds_one_byte_that_changed(folder):
+    run("download", "first", "second")
+    (folder / "first.pt").write_bytes(CONTENT[:-1] + b"?")
+    first, second = run("verify", status=1).stdout.splitlines()
+    assert first.startswith("first: bad: its SHA-256 is ")
+    assert first.endswith(
+        f" instead of {HASH}; delete {folder}/first.pt and get it again with: motionseg weights download first"
+    )
+    assert second.startswith("second: 8 bytes")
+
+
+def test_verify_finds_a_file_cut_short(folder):
+    run("download", "first")
+    os.truncate(folder / "first.pt", 1000)
+    line = run("verify", status=1).stdout
+    assert line.startswith("first: bad: it has 1,000 bytes instead of 300,000: it was cut short; delete ")
+
+
+def test_verify_of_a_name_that_is_not_there(folder, monkeypatch, capsys):
+    assert run("verify", "first", status=1).stdout == (
+        "first: missing; get it with: motionseg weights download first\n"
+    )
+    assert "no weights are called 'x'" in error(monkeypatch, capsys, "verify", "x")
+
+
+def test_path(folder, monkeypatch, capsys):
+    assert run("path").stdout == f"{folder}\n"
+    line = error(monkeypatch, capsys, "path", "first")
+    assert line == (
+        f"motionseg: error: the weights first.pt are not in {folder}; "
+        "get it with: motionseg weights download first"
+    )
+    run("download", "first")
+    assert run("path", "first").stdout == f"{folder}/first.pt\n"
+
+
+@pytest.mark.parametrize("arguments", [["download"], ["fetch"], ["path", "first", "second"]])
+def test_wrong_usage(folder, arguments):
+    run(*arguments, status=2)
