@@ -21,7 +21,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "config",
         default_value="cpu",
-        description="Configuration: a profile (cpu), or the path of a YAML file like config/cpu.yaml.",
+        description="Configuration: a profile (cpu, gpu), or the path of a YAML file like config/cpu.yaml.",
     ),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
     DeclareLaunchArgument("name", default_value="motionseg", description="Name of the node."),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from .core.config import Config
+from pathlib import Path
+
+from .core.config import Config, Sam2Config
+from .core.errors import ModelError
 from .core.pipeline import MotionSegmenter
-from .core.protocols import Classifier, Grouper, PointTracker, VideoMasker
+from .core.protocols import ChosenObjects, Classifier, ObjectFinder, PointTracker, VideoMasker
 
 
 def build_segmenter(config: Config | None = None) -> MotionSegmenter:
@@ -13,7 +16,9 @@ def build_segmenter(config: Config | None = None) -> MotionSegmenter:
     Stages are imported only when chosen, so that one that is not in use costs neither time nor a dependency.
     """
     config = config or Config()
-    return MotionSegmenter(config, _tracker(config), _classifier(config), _grouper(config), _masker(config))
+    return MotionSegmenter(
+        config, _tracker(config), _classifier(config), _finder(config), _masker(config), _chosen(config)
+    )
 
 
 def _tracker(config: Config) -> PointTracker:
@@ -36,13 +41,40 @@ def _classifier(config: Config) -> Classifier:
     )
 
 
-def _grouper(config: Config) -> Grouper:
+def _chosen(config: Config) -> ChosenObjects:
+    from .prompting.chosen_objects import ChosenObjects
+    from .tracking.query_points import QueryPoints
+
+    return ChosenObjects(config.points, QueryPoints(config.tracker.max_round_trip))
+
+
+def _finder(config: Config) -> ObjectFinder:
+    if config.grouping.name == "prompting":
+        from .prompting.prompted_objects import PromptedObjects
+
+        return PromptedObjects(config.prompting)
+    from .core.linking import LinkedObjects
     from .prompting.grouping import ProximityGrouper
 
-    return ProximityGrouper(config.grouping)
+    return LinkedObjects(config, ProximityGrouper(config.grouping))
 
 
 def _masker(config: Config) -> VideoMasker:
+    if config.masker.name == "sam2":
+        return _sam2(config.sam2)
     from .masks.guided import GuidedMasker
 
     return GuidedMasker(config.masker)
+
+
+def _sam2(options: Sam2Config) -> VideoMasker:
+    from .io.weights import locate
+
+    weights = Path(options.weights) if options.weights else locate(options.model)
+    try:
+        from .masks.sam2.masker import build_masker
+    except ImportError as error:
+        raise ModelError(
+            f"masker.name sam2 needs the package {error.name}: pip install 'motionseg_ros[models]'"
+        ) from error
+    return build_masker(options, weights)

@@ -1,4 +1,4 @@
-"""Writes what is derived from the configuration model: docs/parameters.md and config/cpu.yaml.
+"""Writes what is derived from the configuration model: docs/parameters.md, config/cpu.yaml and config/gpu.yaml.
 
 python tools/generate_docs.py   (whenever motionseg_ros/core/config.py has changed; a test tells if it was forgotten)
 """
@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 
 from motionseg_ros.core.config import Config, Option, options
+from motionseg_ros.io.config_files import PROFILES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,8 +36,8 @@ The commands (`segment`, `bench`) and the node take the same options by the same
 | node | `--ros-args --params-file my.yaml`, or the parameter `config` with the path of such a file |
 | node that runs | `ros2 param set /motionseg window.stride 4`: begins with a fresh window |
 
-[`config/cpu.yaml`](../config/cpu.yaml) holds all options with their defaults; copy it and change what you need. A
-single option is written
+[`config/cpu.yaml`](../config/cpu.yaml) holds all options with their defaults, [`config/gpu.yaml`](../config/gpu.yaml)
+what the profile `gpu` changes; copy one and change what you need. A single option is written
 
 ```yaml
 /**:
@@ -59,13 +60,22 @@ _NODE_TAIL = """\
 | parameter | default | meaning |
 |---|---|---|
 | `autostart` | true | Configure and activate at once, without a lifecycle manager. |
-| `config` | cpu | Profile (`cpu`) or YAML file with options. |
+| `config` | cpu | Profile (`cpu`, `gpu`) or YAML file with options. |
 | `use_sim_time` | false | Take the time from `/clock`. |
 | `qos_overrides.<topic>.publisher.<policy>` | | `reliability`, `durability`, `history` or `depth` of a result topic. |
 
 Fixed when the node starts: {fixed}, `autostart` and `config`.
 
 An option of the commands only, because the node always begins a fresh window: {commands_only}.
+"""
+
+_GPU_HEAD = """\
+# The profile `gpu`: what it changes in the defaults. Its options are in the groups `sam2` and `prompting` of
+# config/cpu.yaml, which has all options; its weights come with: motionseg weights download sam2.1_tiny
+#
+# Written by tools/generate_docs.py from motionseg_ros/io/config_files.py: change that, not this.
+/**:
+  ros__parameters:
 """
 
 _YAML_HEAD = """\
@@ -100,6 +110,15 @@ def profile() -> str:
             leaf = option.name.partition(".")[2]
             lines.append(f"      {leaf}: {scalar(option.default)}")
     return _YAML_HEAD + "\n".join(lines[1:]) + "\n"
+
+
+def gpu_profile() -> str:
+    """config/gpu.yaml."""
+    lines = []
+    for name, value in sorted(PROFILES["gpu"].items()):
+        group, leaf = name.split(".")
+        lines += [f"    {group}:", f"      {leaf}: {scalar(value)}"]
+    return _GPU_HEAD + "\n".join(lines) + "\n"
 
 
 def grouped() -> Iterator[tuple[str, list[Option]]]:
@@ -161,7 +180,7 @@ def listed(names: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-FILES = {"docs/parameters.md": reference, "config/cpu.yaml": profile}
+FILES = {"docs/parameters.md": reference, "config/cpu.yaml": profile, "config/gpu.yaml": gpu_profile}
 """Generated files, relative to the repository, and what makes their text."""
 
 

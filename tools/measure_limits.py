@@ -106,7 +106,7 @@ def build(config: Config, truth: Truth, known: Known) -> MotionSegmenter:
             newest = segmenter._tracker.window().positions[:, -1]
             return sample(truth.labels, newest[segmenter._beliefs.movers])
 
-        segmenter._associator = TrueAssociator(on, config.grouping.min_trajectories)
+        segmenter._finder._associator = TrueAssociator(on, config.grouping.min_trajectories)
     return segmenter
 
 

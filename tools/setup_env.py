@@ -3,7 +3,7 @@
 Called by `make setup`; needs nothing but Python. A call that finds nothing changed returns at once.
 
 `setup_env.py train` installs torch, too, which is large and which only training, its tests and the released model
-need; once installed, later calls keep it.
+need; `setup_env.py train sam2` also SAM 2. Once installed, later calls keep them.
 """
 
 from __future__ import annotations
@@ -142,9 +142,15 @@ def create_venv() -> None:
 
 
 def install_packages(extras: str) -> None:
-    constraints = ROOT / "constraints.txt"
-    target = f"{ROOT}[{','.join(filter(None, ('ros', 'dev', extras)))}]"
-    run("installing packages", VENV_PYTHON, "-m", "pip", "install", "-c", constraints, "-e", target)
+    chosen = [extra for extra in extras.split(",") if extra not in ("", "sam2")]
+    pip("installing packages", "-e", f"{ROOT}[{','.join(['ros', 'dev', *chosen])}]")
+    if "sam2" in extras.split(","):
+        # Built apart from the environment, as is usual, it would install another torch for its build alone.
+        pip("installing SAM 2", "--no-build-isolation", "-e", f"{ROOT}[sam2]")
+
+
+def pip(title: str, *arguments: str) -> None:
+    run(title, VENV_PYTHON, "-m", "pip", "install", "-c", ROOT / "constraints.txt", *arguments)
 
 
 def build_interfaces() -> None:
@@ -172,7 +178,13 @@ def run(title: str, *command: str | Path) -> None:
     """Runs one step in a clean environment, its output in the log; raises SetupError with the log's end."""
     print(f"{title} ...", end=" ", flush=True)
     start = time.monotonic()
-    environment = {**os.environ, "AMENT_PREFIX_PATH": str(VENV), "CMAKE_PREFIX_PATH": str(VENV)}
+    # SAM 2's CUDA extension does nothing that we need, and takes a compiler for CUDA.
+    environment = {
+        **os.environ,
+        "AMENT_PREFIX_PATH": str(VENV),
+        "CMAKE_PREFIX_PATH": str(VENV),
+        "SAM2_BUILD_CUDA": "0",
+    }
     # Nothing of a sourced ROS installation, nor of another environment of ROS wheels, may leak into this one.
     for name in ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "_ROS_WHEELS_BOOTSTRAP_COMPLETE"):
         environment.pop(name, None)

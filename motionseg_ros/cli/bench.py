@@ -28,7 +28,9 @@ def bench(
         Path | None,
         typer.Argument(help="Recording, video or folder to take images from; else a scene is rendered."),
     ] = None,
-    config: Annotated[str, typer.Option(help="Profile (cpu) or YAML file.", metavar="cpu|FILE")] = "cpu",
+    config: Annotated[
+        str, typer.Option(help="Profile (cpu, gpu) or YAML file.", metavar="cpu|gpu|FILE")
+    ] = "cpu",
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="Replace one option; may be repeated.", metavar="KEY=VALUE"),

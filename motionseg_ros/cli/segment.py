@@ -19,7 +19,9 @@ def segment(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Result folder, or a bag if the name ends in .mcap.")
     ],
-    config: Annotated[str, typer.Option(help="Profile (cpu) or YAML file.", metavar="cpu|FILE")] = "cpu",
+    config: Annotated[
+        str, typer.Option(help="Profile (cpu, gpu) or YAML file.", metavar="cpu|gpu|FILE")
+    ] = "cpu",
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="Replace one option; may be repeated.", metavar="KEY=VALUE"),
@@ -31,6 +33,14 @@ def segment(
         bool,
         typer.Option("--offline", help="Use all frames for each: forward and backward in time, joined."),
     ] = False,
+    points: Annotated[
+        Path | None,
+        typer.Option(help="Also track these objects: YAML or JSON with points on them.", metavar="FILE"),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Also track the objects in this label image of the first frame.", metavar="PNG"),
+    ] = None,
     overlay: Annotated[bool, typer.Option("--overlay", help="Also draw the results on the images.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results in OUT.")] = False,
 ) -> None:
@@ -39,6 +49,8 @@ def segment(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ..assembly import build_segmenter
+    from ..core.errors import PromptError
+    from ..io.choices import Choices, Choosing, read_mask, read_points
     from ..io.config_files import load_config
     from ..io.passes import PHASES
     from ..io.runner import run, run_offline, was_stopped
@@ -46,7 +58,13 @@ def segment(
     from ..io.writers import open_writer
 
     settings = load_config(config, set_ or ())
+    choices: Choices = read_points(points) if points else {}
+    for number, masks in (read_mask(mask) if mask else {}).items():
+        choices.setdefault(number, []).extend(masks)
+    if choices and offline:
+        raise PromptError("--points and --mask follow objects forward in time: leave --offline out")
     segmenters = [build_segmenter(settings) for _ in range(2 if offline else 1)]
+    chooser = Choosing(segmenters[0], choices) if choices else None
     phases = PHASES if offline else ("segment",)
     reached = dict.fromkeys(phases, 0)
     console = Console(stderr=True)
@@ -68,7 +86,7 @@ def segment(
             else:
                 summary = run(
                     frames,
-                    segmenters[0],
+                    chooser or segmenters[0],
                     writer,
                     settings,
                     interrupt.stop,
@@ -76,6 +94,10 @@ def segment(
                 )
         stopped = was_stopped(summary, frames, interrupt.stop)
     typer.echo(f"{summary.frames} frames at {summary.fps:.1f} frames/s, results in {out}")
+    if chooser is not None and chooser.left and not stopped:
+        raise PromptError(
+            f"{points} has points in frame {chooser.left[0]}, but there are {summary.frames} frames"
+        )
     if stopped:
         passed = ", ".join(f"{reached[phase]} {phase}" for phase in phases[:-1])
         detail = f" (frames passed: {passed})" if offline else ""

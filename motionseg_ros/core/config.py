@@ -128,7 +128,11 @@ class ClassifierConfig(_Group):
 class GroupingConfig(_Group):
     """How moving trajectories become objects."""
 
-    name: Literal["proximity"] = Field("proximity", description="Which grouping of trajectories.")
+    name: Literal["proximity", "prompting"] = Field(
+        "proximity",
+        description="Which grouping of trajectories: by nearness and common motion, or by prompting SAM 2 again and "
+        "again (see the group `prompting`).",
+    )
     reach: float = Field(
         0.06, gt=0, le=1, description="Farthest two linked trajectories lie apart, share of the longer side."
     )
@@ -144,7 +148,11 @@ class GroupingConfig(_Group):
 class MaskerConfig(_Group):
     """The mask model."""
 
-    name: Literal["guided"] = Field("guided", description="Which mask model.")
+    name: Literal["guided", "sam2"] = Field(
+        "guided",
+        description="Which mask model: `guided` needs no weights, and the options below are its; those of `sam2` are "
+        "in the group of that name.",
+    )
     threshold: float = Field(
         1.0, ge=0, le=10, description="Least excess of the dense flow's residual that is called motion."
     )
@@ -169,6 +177,176 @@ class MaskerConfig(_Group):
     )
     min_area: float = Field(
         0.001, ge=0, le=0.5, description="Smallest piece of an object that is shown, share of the image."
+    )
+
+
+class Sam2Config(_Group):
+    """SAM 2 as the mask model, with MoSAM's prompts and memory (arXiv 2505.00739)."""
+
+    model: Literal[
+        "sam2.1_tiny",
+        "sam2.1_small",
+        "sam2.1_base_plus",
+        "sam2.1_large",
+        "sam2_tiny",
+        "sam2_small",
+        "sam2_base_plus",
+        "sam2_large",
+    ] = Field("sam2.1_tiny", description="Which model, and which file of `motionseg weights`.")
+    weights: str = Field(
+        "", description="A checkpoint of that model; empty for the one in the store of `motionseg weights`."
+    )
+    device: str = Field(
+        "auto", description="Where it runs: cpu, cuda, cuda:1, ...; auto for CUDA if there is."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="What it computes in: auto for bfloat16 on CUDA and float32 on a CPU."
+    )
+    resolution: int = Field(
+        1024,
+        ge=128,
+        le=2048,
+        multiple_of=32,
+        description="Side of the square that images are scaled to, px; trained with 1024, less is faster.",
+    )
+    compile: bool = Field(
+        False, description="Let torch compile the model: faster, after minutes at the first frames."
+    )
+    memory: Literal["reliable", "recent"] = Field(
+        "reliable",
+        description="Which frames are remembered: MoSAM's choice of reliable ones, or the last ones as SAM 2 does.",
+    )
+    memory_length: int = Field(
+        7,
+        ge=2,
+        le=7,
+        description="Frames that are attended to, one prompted one among them (MoSAM, SAM 2: 7).",
+    )
+    memory_span: int = Field(
+        24, ge=6, le=1000, description="`reliable`: frames back that may be chosen (MoSAM gives no value)."
+    )
+    memory_interval: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="`reliable`: frames between two that may be chosen (MoSAM gives no value).",
+    )
+    min_iou: float = Field(
+        0.7, ge=0, le=1, description="`reliable`: predicted IoU above which a frame is (MoSAM 0.7)."
+    )
+    min_occlusion: float = Field(
+        0.0, ge=-20, le=20, description="`reliable`: occlusion score above which a frame is (MoSAM 0.0)."
+    )
+    fallback_iou: float = Field(
+        0.6,
+        ge=0,
+        le=1,
+        description="`reliable`: predicted IoU from which other frames fill the memory, best first (MoSAM 0.6).",
+    )
+    confident: float = Field(
+        0.7,
+        ge=0,
+        lt=1,
+        description="Probability above which a pixel is remembered as the object's (MoSAM gives no value); 0 "
+        "remembers the whole mask, as SAM 2 does.",
+    )
+    prompted_frames: int = Field(
+        4, ge=1, le=100, description="Prompted frames that are remembered: the first one and the newest."
+    )
+    prompt_afresh: bool = Field(
+        False,
+        description="Prompts of a known object segment it anew and make the frame a prompted one, as in Segment Any "
+        "Motion; otherwise they correct the mask that its memory gives.",
+    )
+    sparse_prompts: bool = Field(
+        True, description="MoSAM's points: centroid and four half-way points of the mask, moved on."
+    )
+    dense_prompts: bool = Field(True, description="MoSAM's box: around the mask, moved on along its flow.")
+
+
+class PromptingConfig(_Group):
+    """Segment Any Motion's iterative prompting (arXiv 2503.22268, Algorithm 1 and section 3.3), frame by frame."""
+
+    min_points: int = Field(
+        6, ge=1, le=1000, description="Fewest moving trajectories in a mask that make an object (paper: 6)."
+    )
+    take_all: int = Field(
+        5,
+        ge=0,
+        le=1000,
+        description="With so many moving trajectories or fewer, every mask makes an object (paper: 5).",
+    )
+    max_rounds: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="Most masks that are tried at a time (release: a 16th of the video's frames, 5 to 10).",
+    )
+    min_confidence: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Confidence above which a trajectory's position counts (release, with BootsTAPIR: 0.9).",
+    )
+    dilation: int = Field(
+        6, ge=0, le=64, description="Side of the square that a mask is dilated with, px (release: 6)."
+    )
+    dilations: int = Field(3, ge=0, le=16, description="How often (release: 3).")
+    density_radius: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="Reach of a neighbour in the choice of the densest point, share of the longer side (the paper "
+        "gives none; the release takes the medoid).",
+    )
+    interval: int = Field(
+        16, ge=1, le=10000, description="Frames after which a living object is prompted again (release: 16)."
+    )
+    merge_overlap: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="IoU, or covered share of one of them, from which two masks overlap (release: 0.9).",
+    )
+    merge_share: float = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="Share of their frames in which two objects must overlap to be one (release: 0.3; its comment "
+        "says 0.8).",
+    )
+    merge_window: int = Field(
+        8,
+        ge=1,
+        le=1000,
+        description="Last classifications that are counted for it (release: the whole video).",
+    )
+
+
+class PointsConfig(_Group):
+    """Objects of the user's choice, kept by tracked points (SAM-PT, arXiv 2307.01197)."""
+
+    sampling: Literal["k_medoids", "random", "shi_tomasi", "mixed"] = Field(
+        "k_medoids", description="How points on the object are chosen from a mask (paper: k_medoids)."
+    )
+    positives: int = Field(8, ge=1, le=1000, description="Points on the object (paper: 8).")
+    negatives: int = Field(
+        1, ge=0, le=1000, description="Points off it (paper: 1, or 72 where points are sampled anew)."
+    )
+    refinements: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="Further calls of the mask model per frame, each with the mask of the one before (paper, without "
+        "SAM 2's memory: 12).",
+    )
+    reinitialise: Literal["off", "horizon", "median_area", "similar_area", "similar_area_all"] = Field(
+        "horizon",
+        description="When points are sampled anew from a mask: never, or variant A, B, C or D of the paper.",
+    )
+    horizon: int = Field(8, ge=1, le=64, description="Frames that points are kept at least (paper: 8).")
+    tolerance: float = Field(
+        0.1, ge=0, le=1, description="Difference of areas that are similar (the paper gives no value)."
     )
 
 
@@ -242,9 +420,20 @@ class Config(_Group):
     tracker: TrackerConfig = TrackerConfig()
     classifier: ClassifierConfig = ClassifierConfig()
     grouping: GroupingConfig = GroupingConfig()
+    prompting: PromptingConfig = PromptingConfig()
     masker: MaskerConfig = MaskerConfig()
+    sam2: Sam2Config = Sam2Config()
+    points: PointsConfig = PointsConfig()
     objects: ObjectsConfig = ObjectsConfig()
     node: NodeConfig = NodeConfig()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Config:
+        if self.grouping.name == "prompting" and self.masker.name != "sam2":
+            raise ValueError(
+                f"grouping.name prompting needs masker.name sam2 to prompt, but got {self.masker.name}"
+            )
+        return self
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], origin: str = "configuration") -> Config:
@@ -326,8 +515,8 @@ def _explain(error: ValidationError) -> str:
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"unknown option '{name}'{_suggest(name)}"
-    if first["type"] == "value_error":  # of a group as a whole: its message says all
-        return f"{name}: {first['ctx']['error']}"
+    if first["type"] == "value_error":  # of a group, or of all, as a whole: its message says all
+        return f"{name}: {first['ctx']['error']}" if name else str(first["ctx"]["error"])
     known = {option.name: option for option in options()}
     allowed = ""
     if name in known:

@@ -27,5 +27,9 @@ class EvaluationError(MotionSegError):
     """Predictions and ground truth that cannot be compared."""
 
 
+class PromptError(MotionSegError):
+    """A choice of an object (points, a mask) that cannot be used."""
+
+
 class ModelError(MotionSegError):
     """Model weights that cannot be loaded, or a device or library that is missing to run them."""

@@ -59,6 +59,7 @@ class TrackedObject:
     last_moving: int
     state: ObjectState = ObjectState.MOVING
     confirmed: bool = False
+    chosen: bool = False
     alone: bool = False
     seen_frames: int = 0
     moved_frames: int = 0
@@ -70,8 +71,8 @@ class TrackedObject:
 
     @property
     def still(self) -> bool:
-        """Rests for long enough, after having moved for long enough."""
-        return self.rest_frames >= REST_FRAMES and self.moved_frames >= MOVED_FRAMES
+        """Rests for long enough, after having moved for long enough; one that the user has chosen need not have."""
+        return self.rest_frames >= REST_FRAMES and (self.chosen or self.moved_frames >= MOVED_FRAMES)
 
 
 class ObjectRegistry:
@@ -102,7 +103,12 @@ class ObjectRegistry:
         """Ids of the objects that rest."""
         return frozenset(o.id for o in self._objects.values() if o.still)
 
-    def create(self, stamp: int) -> int | None:
+    @property
+    def chosen(self) -> frozenset[int]:
+        """Ids of the objects that the user has chosen: they are shown, moving or not, as long as they are in sight."""
+        return frozenset(o.id for o in self._objects.values() if o.chosen)
+
+    def create(self, stamp: int, chosen: bool = False) -> int | None:
         """A new object's id, or None when `max_objects` are alive."""
         if len(self._objects) >= self._config.max_objects:
             return None
@@ -110,7 +116,8 @@ class ObjectRegistry:
         while object_id in self._objects:
             object_id = object_id % MAX_OBJECT_ID + 1
         self._last_id = object_id
-        self._objects[object_id] = TrackedObject(object_id, stamp, stamp, stamp)
+        record = TrackedObject(object_id, stamp, stamp, stamp, confirmed=chosen, chosen=chosen)
+        self._objects[object_id] = record
         return object_id
 
     def note_contacts(self, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
@@ -195,11 +202,11 @@ class ObjectRegistry:
             return stamp - record.first_seen > HARDLY_SEEN * 1e9
         if record.rest_frames >= DISPROVED_FRAMES and not record.still:
             return True  # what never moved for long and rests was a false alarm
-        if record.state is ObjectState.STOPPED:
+        if record.state is ObjectState.STOPPED and not record.chosen:
             return stamp - record.last_moving > self._config.keep_stopped * 1e9
         if record.state is ObjectState.OCCLUDED:
             # What was hardly seen is a false alarm rather than an object behind something.
-            seen = record.seen_frames >= MOVED_FRAMES
+            seen = record.chosen or record.seen_frames >= MOVED_FRAMES
             keep = self._config.keep_occluded if seen else min(self._config.keep_occluded, HARDLY_SEEN)
             return stamp - record.last_seen > keep * 1e9
         return False

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from .appearance import ObjectColours
-from .association import Associator, lies_beside, nearness
 from .background import BackgroundMotion, agreement, fit_background
-from .beliefs import TrajectoryBeliefs, log_odds
-from .company import Company
+from .beliefs import TrajectoryBeliefs
 from .config import Config
+from .errors import PromptError
 from .evidence import MotionEvidence
 from .image import likeness
 from .objects import ObjectRegistry
 from .observe import compose, compress, observe, sample, touching
-from .protocols import Classifier, Grouper, PointTracker, VideoMasker
+from .protocols import ChosenObjects, Classifier, ObjectFinder, PointTracker, VideoMasker
+from .situation import Situation
 from .threads import begin
 from .timing import StageTimer
 from .types import Frame, FrameResult, Prompts, Tracks
@@ -31,9 +32,6 @@ SAME_VIEW = 0.5
 SAME_MOTION = 0.5
 # Frames after a restart in which trajectories are believed at once.
 FIRST_WINDOW = 8
-# Votes of a near neighbour that the mask under a trajectory is worth, and at most the colours seen there.
-UNDER_VOTES = 1.0
-LOOK_VOTES = 2.0
 # A trajectory is classified once it has been seen in this many frames.
 MIN_VISIBLE = 3
 
@@ -52,22 +50,20 @@ class MotionSegmenter:
         config: Config,
         tracker: PointTracker,
         classifier: Classifier,
-        grouper: Grouper,
+        finder: ObjectFinder,
         masker: VideoMasker,
+        chosen: ChosenObjects,
     ) -> None:
         self.config = config
         self._tracker = tracker
         self._classifier = classifier
-        self._grouper = grouper
+        self._finder = finder
         self._masker = masker
+        self._chosen = chosen
         self._window = SlidingWindow(config.window.length, config.image.working_size)
         options = config.classifier
         self._beliefs = TrajectoryBeliefs(1.0 - options.memory, options.moving, options.resting)
         self._registry = ObjectRegistry(config.objects)
-        self._associator = Associator(
-            config.objects.patience, config.grouping.min_trajectories, config.objects.min_evidence
-        )
-        self._company = Company()
         self._colours = ObjectColours()
         self._attached: set[tuple[int, int]] = set()
         self._restart: str | None = None
@@ -80,23 +76,67 @@ class MotionSegmenter:
         self._tracker.reset()
         self._beliefs.reset()
         self._registry.clear()
-        self._associator.reset()
-        self._company.clear()
+        self._finder.reset()
         self._colours.clear()
         self._attached.clear()
         self._masker.reset()
+        self._chosen.reset()
         self._since_restart = 0
         self._stamp = None
         self._restart = reason
 
-    def push(self, frame: Frame) -> FrameResult:
+    def choose(self, prompts: Prompts, stamp: int | None = None) -> int:
+        """Track an object of the user's choice from now on, whether it moves or not (SAM-PT).
+
+        Args:
+            prompts: points, a mask, or both, in the frame with `stamp`.
+            stamp: ns, of a frame that is still in the window; None is the newest.
+
+        Returns:
+            the object's id; it is in the results from the next frame on.
+
+        Raises:
+            PromptError: there is no such frame, or the prompts cannot be used.
+        """
+        if not len(self._window):
+            raise PromptError("there is no image yet: try again when images come")
+        back = 0 if stamp is None else self._window.back_to(stamp)
+        if back is None:
+            raise PromptError(
+                f"the image with stamp {stamp / 1e9:.3f} s is not among the last {len(self._window)}: "
+                "choose a newer one"
+            )
+        try:
+            prompts.check(self._window.frame.size)
+        except ValueError as error:
+            raise PromptError(str(error)) from None
+        object_id = self._registry.create(self._window.frame.stamp, chosen=True)
+        if object_id is None:
+            raise PromptError(
+                f"there are objects.max_objects = {self.config.objects.max_objects} objects already"
+            )
+        try:
+            self._chosen.begin(object_id, prompts, self._window, self._masker, back)
+        except PromptError:
+            self._registry.remove(object_id)
+            self._masker.remove(object_id)
+            raise
+        return object_id
+
+    def push(self, frame: Frame, choices: Sequence[Prompts] = ()) -> FrameResult:
         """Process the next frame.
+
+        Args:
+            choices: objects of the user's choice in this very frame; see `choose`.
 
         A frame of another size, one with an earlier stamp, one after a long pause, or one into which hardly any
         trajectory goes on (a scene cut, a camera that jumps) begins a fresh window.
 
         Returns:
             the objects in this frame; its `restart` says why a fresh window was begun, if one was.
+
+        Raises:
+            PromptError: a choice that cannot be used.
         """
         timer = StageTimer()
         restart = self._check_continuity(frame)
@@ -123,9 +163,12 @@ class MotionSegmenter:
         with timer("mask"):
             evidence = self._weigh(tracks, background)
             self._masker.push(self._window, evidence)
+            self._chosen.step(self._window, self._masker)
+            for prompts in choices:
+                self.choose(prompts)
         if due:
             with timer("group"):
-                self._update_objects(evidence, frame)
+                self._update_objects(tracks, evidence, frame)
         with timer("report"):
             labels = self._report(tracks, evidence, frame, period)
         self._stamp = frame.stamp
@@ -139,6 +182,7 @@ class MotionSegmenter:
             timings_ms=timer.finish(),
             restart=restart,
             field=compress(self._masker.field()),
+            warning=self._masker.warning(),
         )
 
     def _track(self) -> Tracks:
@@ -202,72 +246,29 @@ class MotionSegmenter:
             colours=self._colours,
         )
 
-    def _update_objects(self, evidence: MotionEvidence, frame: Frame) -> None:
-        """Link the moving trajectories and let them add, grow, split and merge objects."""
+    def _update_objects(self, tracks: Tracks, evidence: MotionEvidence, frame: Frame) -> None:
+        """Let the moving trajectories add, grow, split and merge objects."""
         rows = np.flatnonzero(self._beliefs.movers)
-        positions = evidence.positions[rows]
-        motions = evidence.background.motions(len(evidence.positions))[rows]
-        reach = self.config.grouping.reach * max(frame.size)
-
-        def differ(one: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
-            with warnings.catch_warnings():  # a gap over which no trajectory of a part is known
-                warnings.simplefilter("ignore", RuntimeWarning)
-                medians = [np.nanmedian(motions[part], axis=0)[None] for part in (one, other)]
-            return bool(self._grouper.differ(*medians, frame.size, tolerance)[0])
-
-        def apart(one: np.ndarray, other: np.ndarray) -> bool:
-            return bool(self._grouper.differ(one[None], other[None], frame.size)[0])
-
-        self._company.note(self._attached, evidence.owners[rows], motions)
-        links = self._grouper.links(positions, motions, frame.size)
-        ids = np.array(sorted(self._registry.ids), np.int64)
-        decisions = self._associator(
-            links,
-            nearness(positions, links, reach),
-            evidence.owners[rows],
-            ids,
-            self._favour(rows, positions, ids),
-            log_odds(evidence.moving[rows]),
-            self._masker.unclaimed(positions),
-            lambda owners: lies_beside(positions, owners, reach),
-            differ,
-            self._attached,
-            self._company.together(apart),
+        situation = Situation(
+            image=self._window.newest,
+            frame=self._since_restart,
+            stamp=frame.stamp,
+            evidence=evidence,
+            movers=rows,
+            confidence=tracks.confidence[rows, -1],
+            under=self._beliefs.under[rows],
+            attached=self._attached,
+            registry=self._registry,
+            masker=self._masker,
         )
-        owners = decisions.owners
-        for members in [*decisions.new, *(members for _, members in decisions.split)]:
-            owners[members] = self._recall(positions[members], owners, frame.stamp) or (
-                self._registry.create(frame.stamp) or 0
-            )
-        for keeper, goes in decisions.merge:
-            owners[owners == goes] = keeper
-            self._masker.remove(goes)
-            self._registry.remove(goes)
-        for object_id in np.unique(owners[(owners > 0) & (owners != evidence.owners[rows])]).tolist():
-            self._masker.add(object_id, _point_prompts(positions[owners == object_id]))
-        all_owners = evidence.owners.copy()
-        all_owners[rows] = owners
-        self._beliefs.own(all_owners)
-
-    def _favour(self, rows: np.ndarray, positions: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        """(M, K) votes for objects at the trajectories `rows`: the mask that each was on, and what is seen there."""
-        image = self._window.newest
-        votes = UNDER_VOTES * (self._beliefs.under[rows, None] == ids)
-        if len(ids) < 2 or len(rows) == 0:
-            return votes
-        likelihood = self._colours.at(image.lab, image.to_working(positions), ids.tolist())
-        return votes + np.clip(likelihood - likelihood.mean(1, keepdims=True), -LOOK_VOTES, LOOK_VOTES)
-
-    def _recall(self, positions: np.ndarray, owners: np.ndarray, stamp: int) -> int | None:
-        """The object out of sight that is back at `positions` (K, 2) px, by place and look, or None."""
-        image = self._window.newest
-        points = image.to_working(positions)
-        candidates = self._registry.missing(positions, owners, stamp)
-        return next((i for i in candidates if self._colours.resembles(image.lab, points, i)), None)
+        owners = evidence.owners.copy()
+        owners[rows] = self._finder(situation)
+        self._beliefs.own(owners)
 
     def _report(self, tracks: Tracks, evidence: MotionEvidence, frame: Frame, period: float) -> np.ndarray:
         """Compose the label image, bring the registry and the trajectories' owners up to this frame."""
         masks = self._masker.masks()
+        self._chosen.note(masks, self._window)
         labels, logits = compose(masks, frame.size)
         boxes = {object_id: mask.box for object_id, mask in sorted(masks.items())}
         under = sample(labels, evidence.positions)
@@ -276,10 +277,14 @@ class MotionSegmenter:
         observed = observe(
             labels, logits, boxes, under, beliefs.moving, beliefs.known, _velocities(tracks), relative
         )
+        for object_id, observation in observed.items():
+            if masks[object_id].quality is not None:
+                observed[object_id] = replace(observation, mask_score=masks[object_id].quality)
         gone = self._registry.update(observed, frame.stamp, period, max(frame.size))
         for object_id in gone:
             self._masker.remove(object_id)
         labels[np.isin(labels, gone)] = 0
+        self._chosen.keep(self._registry.ids)
         self._note_looks(labels)
         labels[np.isin(labels, list(self._registry.tentative))] = 0
         # A moving trajectory keeps its object where the mask missed it, and so calls the mask back.
@@ -296,11 +301,6 @@ class MotionSegmenter:
         self._colours.keep(self._registry.ids)
         self._colours.learn(lab, small)
         self._attached = self._registry.note_contacts(touching(small))
-
-
-def _point_prompts(positions: np.ndarray) -> Prompts:
-    """Positive points (K, 2) px."""
-    return Prompts(np.ascontiguousarray(positions, np.float32), np.ones(len(positions), np.int8))
 
 
 def _velocities(tracks: Tracks) -> np.ndarray:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from .background import BackgroundMotion
 from .evidence import MotionEvidence
+from .image import WorkingImage
 from .types import MaskLogits, Prompts, Tracks
 from .window import SlidingWindow
+
+if TYPE_CHECKING:
+    from .situation import Situation
 
 
 class PointTracker(Protocol):
@@ -23,6 +27,25 @@ class PointTracker(Protocol):
 
     def window(self) -> Tracks:
         """The living trajectories over the newest frames (at most the window's length)."""
+
+
+class QueryTracker(Protocol):
+    """Follows points of the caller's choice; lost ones stay, as occluded."""
+
+    def reset(self) -> None:
+        """Forget all points."""
+
+    def add(self, window: SlidingWindow, points: np.ndarray, back: int = 0) -> list[int]:
+        """Take points (K, 2) px of the frame `back` frames before the newest, into that; an id for each."""
+
+    def push(self, window: SlidingWindow) -> None:
+        """Follow all points into the window's newest frame."""
+
+    def remove(self, ids: list[int]) -> None:
+        """Forget points."""
+
+    def at(self, ids: list[int], image: WorkingImage) -> tuple[np.ndarray, np.ndarray]:
+        """Positions (K, 2) px in the newest frame, and whether each is visible (K,) bool."""
 
 
 class Classifier(Protocol):
@@ -55,6 +78,16 @@ class Grouper(Protocol):
         one object do."""
 
 
+class ObjectFinder(Protocol):
+    """Tells which object each moving trajectory carries: adds, grows, splits, merges and prompts objects for that."""
+
+    def reset(self) -> None:
+        """Forget all objects."""
+
+    def __call__(self, situation: Situation) -> np.ndarray:
+        """(M,) int64: the object that each of the situation's moving trajectories carries, 0 for none."""
+
+
 class VideoMasker(Protocol):
     """Turns prompts into one dense mask per object, frame by frame."""
 
@@ -70,6 +103,13 @@ class VideoMasker(Protocol):
     def add(self, object_id: int, prompts: Prompts) -> None:
         """Add an object, or prompt a known one again, in the newest frame."""
 
+    def choose(self, object_id: int, prompts: Prompts) -> None:
+        """Take an object of the user's choice in the newest frame, and keep it whether it moves or not.
+
+        Raises:
+            PromptError: these prompts are not enough for this masker.
+        """
+
     def remove(self, object_id: int) -> None:
         """Forget an object."""
 
@@ -81,3 +121,38 @@ class VideoMasker(Protocol):
 
     def field(self) -> np.ndarray | None:
         """(h, w) float32 logits that each pixel moves, of any object or none, at any size; None without such."""
+
+    def warning(self) -> str | None:
+        """What was left undone in the newest frame for want of means, in one line, or None."""
+
+
+class PromptableMasker(VideoMasker, Protocol):
+    """A mask model that can be asked what it would answer to a prompt."""
+
+    def probe(self, prompts: Prompts) -> np.ndarray:
+        """(H, W) bool: the mask that a new object would get in the newest frame, without adding one."""
+
+
+class ChosenObjects(Protocol):
+    """Keeps the objects that the user has pointed at."""
+
+    def reset(self) -> None:
+        """Forget all objects."""
+
+    def keep(self, ids: frozenset[int]) -> None:
+        """Forget all objects but these."""
+
+    def begin(
+        self, object_id: int, prompts: Prompts, window: SlidingWindow, masker: VideoMasker, back: int = 0
+    ) -> None:
+        """Let the masker take an object that `prompts` show `back` frames before the newest.
+
+        Raises:
+            PromptError: they cannot be used.
+        """
+
+    def step(self, window: SlidingWindow, masker: VideoMasker) -> None:
+        """Prompt the masker, which has carried all objects to the newest frame, with what is known of the chosen."""
+
+    def note(self, masks: dict[int, MaskLogits], window: SlidingWindow) -> None:
+        """Take the newest frame's masks."""

@@ -139,6 +139,37 @@ class Prompts:
         if self.mask is not None:
             _require(self.mask, "mask", ("H", "W"), np.bool_)
 
+    def check(self, size: tuple[int, int]) -> None:
+        """That they say something about an image of `size` (height, width).
+
+        Raises:
+            ValueError: there is no point, box nor mask, or it is not in the image.
+        """
+        height, width = size
+        image = f"the image of {width}x{height}"
+        if not len(self.points) and self.box is None and self.mask is None:
+            raise ValueError("a prompt must have a point, a box or a mask, but got none")
+        outside = ~((self.points >= 0) & (self.points <= (width - 1, height - 1))).all(1)
+        if outside.any():
+            x, y = self.points[outside][0]
+            raise ValueError(f"points must lie in {image}, but got ({x:g}, {y:g})")
+        if self.box is not None:
+            x0, y0, x1, y1 = self.box.tolist()
+            if not (x0 < x1 and y0 < y1 and x1 >= 0 and y1 >= 0 and x0 < width and y0 < height):
+                raise ValueError(
+                    f"box must have x0 < x1, y0 < y1 and lie in {image}, but got {self.box.tolist()}"
+                )
+        if self.mask is not None:
+            if self.mask.shape != size:
+                raise ValueError(f"mask must be {size}, but got {self.mask.shape}")
+            if not self.mask.any():
+                raise ValueError("mask must have a pixel on the object, but it is empty")
+
+    @classmethod
+    def on(cls, positions: np.ndarray) -> Prompts:
+        """Positive points at `positions` (K, 2) px."""
+        return cls(np.ascontiguousarray(positions, np.float32), np.ones(len(positions), np.int8))
+
 
 @dataclass(frozen=True, eq=False)
 class MaskLogits:
@@ -147,10 +178,12 @@ class MaskLogits:
     Args:
         logits: (h, w) float32, positive on the object, for the part of the image that it may lie in.
         corner: x and y of that part's first pixel in the image, px.
+        quality: predicted IoU of the mask, 0..1; None from a masker that predicts none.
     """
 
     logits: np.ndarray
     corner: tuple[int, int] = (0, 0)
+    quality: float | None = None
 
     def __post_init__(self) -> None:
         _require(self.logits, "logits", ("h", "w"), np.float32)
@@ -215,6 +248,7 @@ class FrameResult:
         timings_ms: milliseconds spent per stage.
         restart: why the window was begun afresh with this frame, or None.
         field: (h, w) int8 at the masker's size, 16 times the logit that each pixel moves, or None.
+        warning: what a stage left undone for want of means, in one line, or None.
     """
 
     index: int
@@ -225,6 +259,7 @@ class FrameResult:
     timings_ms: Mapping[str, float] = default(default_factory=dict)
     restart: str | None = None
     field: np.ndarray | None = None
+    warning: str | None = None
 
     def __post_init__(self) -> None:
         _require(self.labels, "labels", ("H", "W"), np.uint16)

@@ -18,6 +18,7 @@ class SlidingWindow:
         if length < 1:
             raise ValueError(f"length must be at least 1, but got {length}")
         self._images: deque[WorkingImage] = deque(maxlen=length)
+        self._stamps: deque[int] = deque(maxlen=length)
         self._working_size = working_size
         self._frame: Frame | None = None
 
@@ -27,6 +28,7 @@ class SlidingWindow:
     def clear(self) -> None:
         """Forget all frames."""
         self._images.clear()
+        self._stamps.clear()
         self._frame = None
 
     def push(self, frame: Frame) -> None:
@@ -40,6 +42,7 @@ class SlidingWindow:
                 f"frame must be {self._frame.size} as the frames before it, but got {frame.size}"
             )
         self._images.append(WorkingImage.prepare(frame, self._working_size))
+        self._stamps.append(frame.stamp)
         self._frame = frame
 
     @property
@@ -61,3 +64,7 @@ class SlidingWindow:
     def back(self, gap: int) -> WorkingImage | None:
         """The frame `gap` frames before the newest at working size, or None where the window has none."""
         return self._images[-1 - gap] if 0 <= gap < len(self._images) else None
+
+    def back_to(self, stamp: int) -> int | None:
+        """How many frames before the newest the one with `stamp` (ns) is, the newer of equals; None if not here."""
+        return next((gap for gap, one in enumerate(reversed(self._stamps)) if one == stamp), None)

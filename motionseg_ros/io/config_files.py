@@ -8,10 +8,13 @@ from typing import Any
 
 import yaml
 
-from ..core.config import Config, option_names
+from ..core.config import Config, option_names, set_nested
 from ..core.errors import ConfigError
 
-PROFILES: Mapping[str, Mapping[str, Any]] = {"cpu": {}}
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "cpu": {},
+    "gpu": {"masker.name": "sam2", "grouping.name": "prompting"},
+}
 """What each profile changes in the defaults, by dotted option name."""
 
 _ROS_PARAMETERS = "ros__parameters"
@@ -30,10 +33,14 @@ def load_config(profile_or_path: str | None = None, overrides: Iterable[str] = (
         ConfigError: a profile, file, option or value that cannot be used.
     """
     config = _base(profile_or_path if profile_or_path is not None else "cpu")
-    for text in overrides:
+    values: dict[str, Any] = {}
+    texts = list(overrides)
+    for text in texts:
         name, value = _parse_override(text)
-        config = config.with_values({name: value}, origin=f"--set {text}")
-    return config
+        set_nested({}, name, value, origin=f"--set {text}")
+        values[name] = value
+    # All at once: one may be right only together with another.
+    return config.with_values(values, origin=f"--set {' --set '.join(texts)}") if values else config
 
 
 def _base(name: str) -> Config:

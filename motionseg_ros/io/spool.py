@@ -94,7 +94,14 @@ def unpack_frame(data: bytes) -> Frame:
 def pack_result(result: FrameResult) -> bytes:
     """A result as bytes; the instances' masks are left out, because the labels have them."""
     bare = [(i.roi, replace(i, roi=(0, 0, 0, 0), mask=np.zeros((0, 0), bool))) for i in result.instances]
-    rest = (result.index, result.stamp, result.frame_id, dict(result.timings_ms), result.restart)
+    rest = (
+        result.index,
+        result.stamp,
+        result.frame_id,
+        dict(result.timings_ms),
+        result.restart,
+        result.warning,
+    )
     field = (
         None
         if result.field is None
@@ -105,11 +112,11 @@ def pack_result(result: FrameResult) -> bytes:
 
 def unpack_result(data: bytes) -> FrameResult:
     """What `pack_result` was given."""
-    png, bare, (index, stamp, frame_id, timings_ms, restart), field = pickle.loads(data)
+    png, bare, (index, stamp, frame_id, timings_ms, restart, warning), field = pickle.loads(data)
     labels = _decode(png, cv2.IMREAD_UNCHANGED).astype(np.uint16)
     instances = tuple(_with_mask(instance, roi, labels) for roi, instance in bare)
     field = None if field is None else _decode(field, cv2.IMREAD_GRAYSCALE).view(np.int8)
-    return FrameResult(index, stamp, frame_id, labels, instances, timings_ms, restart, field)
+    return FrameResult(index, stamp, frame_id, labels, instances, timings_ms, restart, field, warning)
 
 
 def _decode(png: bytes, mode: int) -> np.ndarray:

@@ -15,7 +15,22 @@ from ..core.types import FrameResult
 from .frame_source import FrameSource
 from .statistics import Durations
 
-_MAX_RESTARTS = 100
+_MAX_EVENTS = 100
+
+
+class _Events:
+    """What happened in some frames, and why: all are counted, the first ones kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[dict[str, Any]] = []
+
+    def add(self, result: FrameResult, reason: str | None) -> None:
+        if reason is None:
+            return
+        self.count += 1
+        if len(self.first) < _MAX_EVENTS:
+            self.first.append({"index": result.index, "stamp": result.stamp, "reason": reason})
 
 
 class RunSummary:
@@ -32,8 +47,8 @@ class RunSummary:
         self._config = config
         self._stages: dict[str, Durations] = {}
         self._latency = Durations()
-        self._restarts: list[dict[str, Any]] = []
-        self._restart_count = 0
+        self._restarts = _Events()
+        self._warnings = _Events()
         self._size: tuple[int, int] | None = None
         self._begin = time.perf_counter()
 
@@ -54,12 +69,8 @@ class RunSummary:
         self._latency.add(latency_ms)
         for stage, milliseconds in result.timings_ms.items():
             self._stages.setdefault(stage, Durations()).add(milliseconds)
-        if result.restart is not None:
-            self._restart_count += 1
-            if len(self._restarts) < _MAX_RESTARTS:
-                self._restarts.append(
-                    {"index": result.index, "stamp": result.stamp, "reason": result.restart}
-                )
+        self._restarts.add(result, result.restart)
+        self._warnings.add(result, result.warning)
 
     def as_dict(self, complete: bool, stopped_by: str | None = None) -> dict[str, Any]:
         """The summary as JSON-ready values.
@@ -78,8 +89,10 @@ class RunSummary:
             "seconds": round(self.elapsed, 3),
             "stages_ms": {stage: durations.summary() for stage, durations in self._stages.items()},
             "latency_ms": self._latency.summary(),
-            "restart_count": self._restart_count,
-            "restarts": list(self._restarts),
+            "restart_count": self._restarts.count,
+            "restarts": self._restarts.first,
+            "warning_count": self._warnings.count,
+            "warnings": self._warnings.first,
             "source": {
                 "path": self.source.name,
                 "kind": self.source.kind,

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from ..core.background import BackgroundMotion
+from ..core.flow import LEAST_SIDE, make_flow
 from ..core.image import WorkingImage
 from ..core.threads import map_in_threads
 from ..core.window import SlidingWindow
@@ -28,8 +29,6 @@ EXPLAINED_LIMIT = -4.0
 UNEXPLAINED_LIMIT = 1.0
 # The photometric test says nothing below this residual (working px): everything explains a pixel that rests.
 MIN_RESIDUAL = 1.0
-# DIS optical flow cannot take smaller images (OpenCV 5 crashes on some).
-LEAST_SIDE = 32
 # Frames over which objects are told apart by how fast they move: longer steps are more exact, but blur turns.
 LONGEST_STEP = 4
 _PIXEL = np.ones((3, 3), np.uint8)
@@ -157,9 +156,7 @@ class DenseMotionEstimator:
     def _flow(self, gap: int) -> cv2.DISOpticalFlow:
         """A flow estimator keeps buffers that no two gaps may share at a time."""
         if gap not in self._dis:
-            self._dis[gap] = dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-            dis.setFinestScale(0)
-            dis.setVariationalRefinementIterations(2)
+            self._dis[gap] = make_flow()
         return self._dis[gap]
 
     def _adapt(self, excess: np.ndarray) -> float:

@@ -67,6 +67,8 @@ def _assess(state: str, topic: str, now: Snapshot, new: Counts, stale_after: flo
         )
     if new.lost > LOSS_WORTH_A_WARNING * (new.lost + new.received) and new.answered + new.dropped < new.lost:
         return WARN, f"{new.lost} images were lost before the node; see docs/troubleshooting.md"
+    if new.reduced:
+        return WARN, f"less than wanted: {now.last['reduced']}"
     if new.restarts:
         return WARN, f"fresh window: {now.last['restarts']}"
     if now.counts.answered == 0 and now.counts.received == 0:
@@ -87,6 +89,8 @@ def _values(now: Snapshot) -> dict[str, str]:
         "frames_failed": str(counts.failed),
         "frames_skipped": str(counts.skipped),
         "restarts": str(counts.restarts),
+        "reduced": str(counts.reduced),
+        "last_reduction": now.last.get("reduced", ""),
         "last_restart": now.last.get("restarts", ""),
         "last_bad_frame": now.last.get("bad", ""),
         "last_failure": now.last.get("failed", ""),

@@ -17,20 +17,25 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
 from ..assembly import build_segmenter
-from ..core.errors import FrameError, MotionSegError
+from ..core.errors import FrameError, MotionSegError, PromptError
 from ..core.types import Frame
 from ..io.image_messages import message_to_bgr
+from ..srv import TrackObject
 from . import parameters
 from .diagnostics import diagnostics_message
 from .image_input import ImageInput
 from .messages import stamp_to_ns
 from .outputs import Outputs
 from .qos import publisher_qos
+from .requests import prompts_from_request
 from .statistics import Counts, Statistics
 from .worker import Worker
 
 STOP_TIMEOUT = 1.0
 """How long the end of the process waits for the frame in work, s."""
+
+ANSWER_TIMEOUT = 5.0
+"""How long a service waits for the frame in work, s."""
 
 _QUIET = 5.0
 """Seconds between two log lines about the same thing."""
@@ -94,6 +99,7 @@ class MotionSegNode(LifecycleNode):
         self._timer = self.create_timer(self.config.node.diagnostics_period, self._report, clock=clock)
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_service(Trigger, "~/reset", self._on_reset)
+        self.create_service(TrackObject, "~/track_object", self._on_track_object)
         self.add_on_set_parameters_callback(self._on_parameters)
 
     # Lifecycle
@@ -212,6 +218,9 @@ class MotionSegNode(LifecycleNode):
         image = message_to_bgr(item.message)
         milliseconds = {"convert": 1e3 * (time.perf_counter() - begin)}
         result = self._segmenter.push(Frame(image, stamp, header.frame_id, item.index))
+        if result.warning:
+            self._statistics.count("reduced", reason=result.warning)
+            self.get_logger().warning(result.warning, throttle_duration_sec=_QUIET)
         if result.restart:
             self._statistics.count("restarts", reason=result.restart)
             # rclpy throttles by line of code, so a burst of bad frames does not silence this one.
@@ -263,6 +272,25 @@ class MotionSegNode(LifecycleNode):
         response.message = "the next frame begins a fresh window" if response.success else "not configured"
         if response.success:
             self._between_frames(lambda: self._reset("reset was called"))
+        return response
+
+    def _on_track_object(
+        self, request: TrackObject.Request, response: TrackObject.Response
+    ) -> TrackObject.Response:
+        try:
+            if self._state != "active" or not self._enabled:
+                state = "disabled" if self._state == "active" else self._state
+                raise PromptError(f"the node is {state}: there are no images to track an object in")
+            prompts, stamp = prompts_from_request(request)
+            response.id = self._worker.ask(lambda: self._segmenter.choose(prompts, stamp), ANSWER_TIMEOUT)
+            response.success = True
+        except (PromptError, FrameError) as error:
+            response.message = str(error)
+        except TimeoutError:
+            response.message = f"the image in work takes more than {ANSWER_TIMEOUT:g} s: try again"
+        except Exception as error:
+            self.get_logger().error(f"track_object failed: {traceback.format_exc()}")
+            response.message = f"{type(error).__name__}: {error}"
         return response
 
     def _reset(self, reason: str) -> None:

@@ -42,7 +42,7 @@ def declare_all(node: Node) -> tuple[bool, Config]:
     """
     text = "Configure and activate at once, without a lifecycle manager."
     autostart = _declare_fixed(node, "autostart", True, text)
-    profile = _declare_fixed(node, "config", "cpu", "Profile (cpu) or YAML file with options.")
+    profile = _declare_fixed(node, "config", "cpu", "Profile (cpu, gpu) or YAML file with options.")
     config = declare(node, load_config(profile))
     for line in unknown_overrides(list(getattr(node, "_parameter_overrides", {}))):
         node.get_logger().warning(line)
@@ -68,7 +68,7 @@ def pipeline(config: Config) -> Config:
 def stages(config: Config) -> dict[str, str]:
     """The implementation chosen for each stage."""
     values = flatten(config)
-    own = ("node.", "source.")
+    own = ("node.", "source.", *(() if config.masker.name == "sam2" else ("sam2.",)))
     return {o.name: values[o.name] for o in options() if o.choices and not o.name.startswith(own)}
 
 

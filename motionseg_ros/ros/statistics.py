@@ -28,6 +28,7 @@ class Counts:
         failed: an unexpected error in the pipeline.
         skipped: came while the node was disabled or being stopped.
         restarts: fresh windows that the stream made necessary.
+        reduced: frames in which a stage had to leave something undone.
     """
 
     received: int = 0
@@ -38,6 +39,7 @@ class Counts:
     failed: int = 0
     skipped: int = 0
     restarts: int = 0
+    reduced: int = 0
 
     def __sub__(self, other: Counts) -> Counts:
         return Counts(**{name: value - vars(other)[name] for name, value in vars(self).items()})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
 
@@ -50,6 +52,29 @@ class Worker:
         with self._wake:
             self._calls.append(function)
             self._wake.notify()
+
+    def ask(self, function: Callable[[], Any], timeout: float) -> Any:
+        """`call`, and wait for what `function` returns; what it raises is raised here.
+
+        Raises:
+            TimeoutError: it did not come to it in `timeout` seconds; it will not be run any more.
+        """
+        answer: Future[Any] = Future()
+
+        def run() -> None:
+            if answer.set_running_or_notify_cancel():
+                try:
+                    answer.set_result(function())
+                except Exception as error:
+                    answer.set_exception(error)
+
+        self.call(run)
+        try:
+            return answer.result(timeout)
+        except FutureTimeout:
+            if answer.cancel():
+                raise TimeoutError from None
+            return answer.result()  # it has begun: its effects are there
 
     def stop(self, timeout: float | None = None) -> bool:
         """End the thread after the item in work.

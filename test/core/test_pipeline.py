@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from motionseg_ros.core.config import Config
+from motionseg_ros.core.linking import LinkedObjects
 from motionseg_ros.core.objects import ObjectRegistry
 from motionseg_ros.core.pipeline import MotionSegmenter
 from motionseg_ros.core.types import Frame, FrameResult, MaskLogits, ObjectState, Prompts, Tracks
 from motionseg_ros.core.window import SlidingWindow
+from motionseg_ros.prompting.chosen_objects import ChosenObjects
+from motionseg_ros.tracking.query_points import QueryPoints
 
 SECOND = 1_000_000_000
 PERIOD = SECOND // 10
@@ -130,6 +133,12 @@ class KnownMasker:
     def field(self) -> np.ndarray | None:
         return None
 
+    def warning(self) -> str | None:
+        return None
+
+    def choose(self, object_id: int, prompts: Prompts) -> None:
+        self.add(object_id, prompts)
+
     def masks(self) -> dict[int, MaskLogits]:
         if self.hidden:
             return {}
@@ -159,8 +168,10 @@ class Rig:
         self.classifier = KnownClassifier(self.tracker)
         self.grouper = KnownGrouper()
         self.masker = KnownMasker()
+        finder = LinkedObjects(self.config, self.grouper)
+        chosen = ChosenObjects(self.config.points, QueryPoints(1.0))
         self.segmenter = MotionSegmenter(
-            self.config, self.tracker, self.classifier, self.grouper, self.masker
+            self.config, self.tracker, self.classifier, finder, self.masker, chosen
         )
         self.index = -1
         self.stamp = 100 * SECOND

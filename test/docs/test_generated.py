@@ -23,14 +23,18 @@ def generator(request):
     del sys.modules[specification.name]
 
 
-@pytest.mark.parametrize("name", ["docs/parameters.md", "config/cpu.yaml"])
+@pytest.mark.parametrize("name", ["docs/parameters.md", "config/cpu.yaml", "config/gpu.yaml"])
 def test_files_are_current(generator, root, name):
     current = (root / name).read_text(encoding="utf-8")
     assert current == generator.FILES[name](), f"{name} is out of date: run python tools/generate_docs.py"
 
 
 def test_the_profile_equals_the_defaults(root):
-    assert load_config(str(root / "config" / "cpu.yaml")) == Config()
+    assert load_config(str(root / "config" / "cpu.yaml")) == load_config("cpu") == Config()
+
+
+def test_the_gpu_profile_equals_its_file(root):
+    assert load_config(str(root / "config" / "gpu.yaml")) == load_config("gpu") != Config()
 
 
 def test_the_profile_has_every_option_with_its_type(root):

@@ -92,7 +92,7 @@ def test_bad_files_are_named(tmp_path, text, reason):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("turbo", "unknown profile; choose cpu, or give a YAML file"),
+        ("turbo", "unknown profile; choose cpu or gpu, or give a YAML file"),
         ("gone.yaml", "no such file"),
         ("folder/turbo", "no such file"),
     ],

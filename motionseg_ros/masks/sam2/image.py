@@ -1,0 +1,69 @@
+"""A camera image as SAM 2 wants it: a square of its own size, RGB, normalised."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# Of ImageNet, which all released weights were trained with.
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+# Bits behind the point of the filter's weights, so that products with bytes and their sums fit into int32.
+_PRECISION = 22
+
+
+def to_input(image: np.ndarray, resolution: int, device: torch.device) -> Tensor:
+    """(1, 3, resolution, resolution) float32 on `device`, of an (H, W, 3) uint8 BGR image.
+
+    The aspect is not kept; SAM 2 was trained so.
+    """
+    # Along rows first, as Pillow does (but for images much higher than wide, of late).
+    rgb = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).to(device)
+    pixels = resize(resize(rgb, 1, resolution), 0, resolution).permute(2, 0, 1)[None].float()
+    mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
+    deviation = torch.tensor(DEVIATION, device=device).view(1, 3, 1, 1)
+    return (pixels / 255.0 - mean) / deviation
+
+
+def resize(pixels: Tensor, axis: int, length: int) -> Tensor:
+    """Scale bytes along one axis with the bicubic filter of Pillow, which `sam2` reads its images with.
+
+    In whole numbers, as there, so that every device gives the same bytes: torch's own filters differ from Pillow's
+    in a few pixels of a thousand, and a network's answers with them.
+    """
+    if pixels.shape[axis] == length:
+        return pixels
+    sources, weights = _bicubic(pixels.shape[axis], length)
+    shape = [1] * pixels.ndim
+    shape[axis] = length
+    total = torch.full((1,) * pixels.ndim, 1 << (_PRECISION - 1), dtype=torch.int32, device=pixels.device)
+    for source, weight in zip(sources, weights, strict=True):
+        taken = pixels.index_select(axis, torch.from_numpy(source).to(pixels.device)).int()
+        total = total + taken * torch.from_numpy(weight).to(pixels.device).view(shape)
+    return (total >> _PRECISION).clamp(0, 255).to(torch.uint8)
+
+
+@lru_cache(maxsize=16)
+def _bicubic(before: int, after: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each of K taps the source index and the weight of each output pixel: (K, after) int64 and int32."""
+    step = before / after
+    stretch = max(step, 1.0)  # when an image shrinks the filter grows with it, against aliasing
+    centre = (np.arange(after) + 0.5) * step
+    first = np.maximum((centre - 2 * stretch + 0.5).astype(np.int64), 0)
+    last = np.minimum((centre + 2 * stretch + 0.5).astype(np.int64), before)
+    taps = first + np.arange((last - first).max())[:, None]
+    weights = np.where(taps < last, _kernel((taps - centre + 0.5) / stretch), 0.0)
+    weights = weights * (1.0 / weights.sum(0)) * (1 << _PRECISION)
+    return np.minimum(taps, before - 1), np.trunc(weights + np.copysign(0.5, weights)).astype(np.int32)
+
+
+def _kernel(x: np.ndarray) -> np.ndarray:
+    """Keys' cubic convolution with a = -1/2."""
+    x = np.abs(x)
+    near = (1.5 * x - 2.5) * x * x + 1.0
+    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0))
