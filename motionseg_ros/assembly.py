@@ -7,7 +7,8 @@ from pathlib import Path
 from .core.config import Config, Sam2Config
 from .core.errors import ModelError
 from .core.pipeline import MotionSegmenter
-from .core.protocols import ChosenObjects, Classifier, ObjectFinder, PointTracker, VideoMasker
+from .core.protocols import ChosenObjects, Classifier, PointTracker, VideoMasker
+from .core.situation import ObjectFinder
 
 
 def build_segmenter(config: Config | None = None) -> MotionSegmenter:

@@ -17,8 +17,8 @@ from .evidence import MotionEvidence
 from .image import likeness
 from .objects import ObjectRegistry
 from .observe import compose, compress, observe, sample, touching
-from .protocols import ChosenObjects, Classifier, ObjectFinder, PointTracker, VideoMasker
-from .situation import Situation
+from .protocols import ChosenObjects, Classifier, PointTracker, VideoMasker
+from .situation import ObjectFinder, Situation
 from .threads import begin
 from .timing import StageTimer
 from .types import Frame, FrameResult, Prompts, Tracks
@@ -121,7 +121,22 @@ class MotionSegmenter:
             self._registry.remove(object_id)
             self._masker.remove(object_id)
             raise
+        self._take_in(object_id)
         return object_id
+
+    def _take_in(self, chosen: int) -> None:
+        """Let a new object of the user's choice have what its mask covers most of: found before, that is part of it."""
+        mask = self._masker.masks().get(chosen)
+        if mask is None:
+            return
+        shape = np.zeros(self._window.frame.size, bool)
+        shape[mask.box] = mask.logits > 0
+        owners = self._beliefs.owners.copy()
+        for object_id in self._registry.covered(shape):
+            owners[owners == object_id] = chosen
+            self._masker.remove(object_id)
+            self._registry.remove(object_id)
+        self._beliefs.own(owners)
 
     def push(self, frame: Frame, choices: Sequence[Prompts] = ()) -> FrameResult:
         """Process the next frame.
@@ -166,6 +181,8 @@ class MotionSegmenter:
             self._chosen.step(self._window, self._masker)
             for prompts in choices:
                 self.choose(prompts)
+            if choices:
+                evidence = self._weigh(tracks, background)
         if due:
             with timer("group"):
                 self._update_objects(tracks, evidence, frame)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -11,9 +11,6 @@ from .evidence import MotionEvidence
 from .image import WorkingImage
 from .types import MaskLogits, Prompts, Tracks
 from .window import SlidingWindow
-
-if TYPE_CHECKING:
-    from .situation import Situation
 
 
 class PointTracker(Protocol):
@@ -76,16 +73,6 @@ class Grouper(Protocol):
     ) -> np.ndarray:
         """(K,) bool: whether the motions (K, G, 2) of two things differ by more than `tolerance` times what parts of
         one object do."""
-
-
-class ObjectFinder(Protocol):
-    """Tells which object each moving trajectory carries: adds, grows, splits, merges and prompts objects for that."""
-
-    def reset(self) -> None:
-        """Forget all objects."""
-
-    def __call__(self, situation: Situation) -> np.ndarray:
-        """(M,) int64: the object that each of the situation's moving trajectories carries, 0 for none."""
 
 
 class VideoMasker(Protocol):

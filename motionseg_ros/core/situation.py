@@ -1,9 +1,10 @@
-"""What an object finder is given: the newest frame, its trajectories, and the objects that are alive."""
+"""What finds objects, and what it is given: the newest frame, its trajectories, and the objects that are alive."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -79,8 +80,11 @@ class Situation:
     def join(self, keeper: int, goes: int, owners: np.ndarray) -> None:
         """Let the object `goes` be part of `keeper`, in `owners` (M,) too.
 
-        One that the user has chosen does not go: it takes the other in, and stays apart from another such.
+        One that the user has chosen does not go: it takes the other in, and stays apart from another such. So one that
+        was to stay may be gone, and has nothing to do with later joins.
         """
+        if keeper not in self.registry:
+            return
         if goes in self.registry.chosen:
             keeper, goes = goes, keeper
         if goes in self.registry.chosen:
@@ -88,3 +92,13 @@ class Situation:
         owners[owners == goes] = keeper
         self.masker.remove(goes)
         self.registry.remove(goes)
+
+
+class ObjectFinder(Protocol):
+    """Tells which object each moving trajectory carries: adds, grows, splits, merges and prompts objects for that."""
+
+    def reset(self) -> None:
+        """Forget all objects."""
+
+    def __call__(self, situation: Situation) -> np.ndarray:
+        """(M,) int64: the object that each of the situation's moving trajectories carries, 0 for none."""

@@ -37,17 +37,21 @@ def resize(pixels: Tensor, axis: int, length: int) -> Tensor:
     """
     if pixels.shape[axis] == length:
         return pixels
-    sources, weights = _bicubic(pixels.shape[axis], length)
     shape = [1] * pixels.ndim
     shape[axis] = length
     total = torch.full((1,) * pixels.ndim, 1 << (_PRECISION - 1), dtype=torch.int32, device=pixels.device)
-    for source, weight in zip(sources, weights, strict=True):
-        taken = pixels.index_select(axis, torch.from_numpy(source).to(pixels.device)).int()
-        total = total + taken * torch.from_numpy(weight).to(pixels.device).view(shape)
+    for source, weight in _taps(pixels.shape[axis], length, pixels.device):
+        total = total + pixels.index_select(axis, source).int() * weight.view(shape)
     return (total >> _PRECISION).clamp(0, 255).to(torch.uint8)
 
 
 @lru_cache(maxsize=16)
+def _taps(before: int, after: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
+    """What `_bicubic` says, on the device: all frames of a stream have one size."""
+    arrays = zip(*_bicubic(before, after), strict=True)
+    return [tuple(torch.from_numpy(array).to(device) for array in pair) for pair in arrays]
+
+
 def _bicubic(before: int, after: int) -> tuple[np.ndarray, np.ndarray]:
     """For each of K taps the source index and the weight of each output pixel: (K, after) int64 and int32."""
     step = before / after
