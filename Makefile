@@ -19,8 +19,8 @@ setup:  ## create or update .venv: packages, ROS 2 wheels, messages
 demo: setup  ## render a scene, run the live node on it; results in demo_output
 	$(BIN)/python -m motionseg_ros.cli.demo --output demo_output
 
-test:  ## run the test suite (installs torch and SAM 2, for the tests of training and of the GPU profile)
-	@$(PYTHON) tools/setup_env.py train sam2
+test:  ## run the test suite (installs torch, SAM 2 and transformers, for the tests of training and of the learned stages)
+	@$(PYTHON) tools/setup_env.py train cues sam2
 	$(BIN)/python -m pytest -q test
 
 lint: setup  ## check style and formatting
@@ -39,7 +39,7 @@ bench: setup  ## measure throughput, latency and memory
 	$(BIN)/motionseg bench
 
 soak:  ## run the long tests
-	@$(PYTHON) tools/setup_env.py train sam2
+	@$(PYTHON) tools/setup_env.py train cues sam2
 	$(BIN)/python -m pytest -q -s -m soak --timeout 0 test
 
 clean:  ## remove the environment and all build outputs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .core.config import Config, Sam2Config
@@ -23,6 +25,8 @@ def build_segmenter(config: Config | None = None) -> MotionSegmenter:
 
 
 def _tracker(config: Config) -> PointTracker:
+    if config.tracker.name == "tapir":
+        return _tapir(config)
     from .tracking.lucas_kanade import LucasKanadeTracker
 
     return LucasKanadeTracker(config.tracker, config.window.length, config.window.stride)
@@ -68,14 +72,32 @@ def _masker(config: Config) -> VideoMasker:
     return GuidedMasker(config.masker)
 
 
+def _tapir(config: Config) -> PointTracker:
+    from .io.weights import locate
+
+    options = config.tapir
+    weights = Path(options.weights) if options.weights else locate("bootstapir_causal")
+    with _needs("tracker.name tapir", "torch git+https://github.com/google-deepmind/tapnet"):
+        from .tracking.tapir.tracker import build_tracker
+
+        return build_tracker(options, weights, config.window.length, config.window.stride)
+
+
 def _sam2(options: Sam2Config) -> VideoMasker:
     from .io.weights import locate
 
     weights = Path(options.weights) if options.weights else locate(options.model)
-    try:
+    with _needs("masker.name sam2", "'motionseg_ros[sam2]'"):
         from .masks.sam2.masker import build_masker
+
+        return build_masker(options, weights)
+
+
+@contextmanager
+def _needs(choice: str, install: str) -> Iterator[None]:
+    """Turn the absence of a package into an error that says what to `install` for this `choice`."""
+    try:
+        yield
     except ImportError as error:
-        raise ModelError(
-            f"masker.name sam2 needs the package {error.name}: pip install 'motionseg_ros[models]'"
-        ) from error
-    return build_masker(options, weights)
+        package = (error.name or str(error)).partition(".")[0]
+        raise ModelError(f"{choice} needs the package {package}: pip install {install}") from error

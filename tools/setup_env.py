@@ -3,7 +3,7 @@
 Called by `make setup`; needs nothing but Python. A call that finds nothing changed returns at once.
 
 `setup_env.py train` installs torch, too, which is large and which only training, its tests and the released model
-need; `setup_env.py train sam2` also SAM 2. Once installed, later calls keep them.
+need; `setup_env.py train cues sam2` also transformers and SAM 2. Once installed, later calls keep them.
 """
 
 from __future__ import annotations

@@ -60,7 +60,11 @@ class SourceConfig(_Group):
 class TrackerConfig(_Group):
     """The point tracker."""
 
-    name: Literal["lucas_kanade"] = Field("lucas_kanade", description="Which point tracker.")
+    name: Literal["lucas_kanade", "tapir"] = Field(
+        "lucas_kanade",
+        description="Which point tracker: `lucas_kanade` needs no weights, and the options below are its; those of "
+        "`tapir` are in the group of that name.",
+    )
     spacing: int = Field(
         12,
         ge=4,
@@ -81,6 +85,36 @@ class TrackerConfig(_Group):
         ge=0,
         le=1,
         description="Share of grid cells with a point below which new ones are seeded at once.",
+    )
+
+
+class TapirConfig(_Group):
+    """Causal BootsTAPIR as the point tracker (arXiv 2402.00847)."""
+
+    weights: str = Field(
+        "",
+        description="The checkpoint; empty for `bootstapir_causal` in the store of `motionseg weights`.",
+    )
+    device: str = Field(
+        "auto", description="Where it runs: cpu, cuda, cuda:1, ...; auto for CUDA if there is."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="What the frames' features are computed in: auto for bfloat16 on CUDA; positions are float32.",
+    )
+    resolution: int = Field(
+        256,
+        ge=256,
+        le=512,
+        multiple_of=256,
+        description="Side of the square that images are scaled to, px: 256, or 512, which refines twice.",
+    )
+    slots: int = Field(1024, ge=1, le=16384, description="Most trajectories at a time (1 to 2 MB each).")
+    patience: int = Field(
+        12, ge=0, le=1000, description="Frames for which a hidden point keeps its slot, to be found again."
+    )
+    chunk: int = Field(
+        512, ge=1, le=16384, description="Trajectories that are computed at a time: fewer need less memory."
     )
 
 
@@ -418,6 +452,7 @@ class Config(_Group):
     window: WindowConfig = WindowConfig()
     source: SourceConfig = SourceConfig()
     tracker: TrackerConfig = TrackerConfig()
+    tapir: TapirConfig = TapirConfig()
     classifier: ClassifierConfig = ClassifierConfig()
     grouping: GroupingConfig = GroupingConfig()
     prompting: PromptingConfig = PromptingConfig()

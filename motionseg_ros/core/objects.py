@@ -108,6 +108,18 @@ class ObjectRegistry:
         """Ids of the objects that the user has chosen: they are shown, moving or not, as long as they are in sight."""
         return frozenset(o.id for o in self._objects.values() if o.chosen)
 
+    def covered(self, shape: np.ndarray) -> list[int]:
+        """Objects that the user has not chosen and most of whose pixels `shape` (H, W) bool covers."""
+        found = []
+        for record in self._objects.values():
+            if record.chosen or record.observation is None:
+                continue
+            x, y, width, height = record.observation.roi
+            mask = record.observation.mask
+            if 2 * (mask & shape[y : y + height, x : x + width]).sum() > mask.sum():
+                found.append(record.id)
+        return found
+
     def create(self, stamp: int, chosen: bool = False) -> int | None:
         """A new object's id, or None when `max_objects` are alive."""
         if len(self._objects) >= self._config.max_objects:

@@ -116,21 +116,16 @@ class MotionSegmenter:
                 f"there are objects.max_objects = {self.config.objects.max_objects} objects already"
             )
         try:
-            self._chosen.begin(object_id, prompts, self._window, self._masker, back)
+            shape = self._chosen.begin(object_id, prompts, self._window, self._masker, back)
         except PromptError:
             self._registry.remove(object_id)
             self._masker.remove(object_id)
             raise
-        self._take_in(object_id)
+        self._take_in(object_id, shape)
         return object_id
 
-    def _take_in(self, chosen: int) -> None:
-        """Let a new object of the user's choice have what its mask covers most of: found before, that is part of it."""
-        mask = self._masker.masks().get(chosen)
-        if mask is None:
-            return
-        shape = np.zeros(self._window.frame.size, bool)
-        shape[mask.box] = mask.logits > 0
+    def _take_in(self, chosen: int, shape: np.ndarray) -> None:
+        """Let an object of the user's choice with the mask `shape` (H, W) have those found before that it covers."""
         owners = self._beliefs.owners.copy()
         for object_id in self._registry.covered(shape):
             owners[owners == object_id] = chosen
@@ -213,7 +208,8 @@ class MotionSegmenter:
         another one. So a fast pan is none, nor is a step of the exposure.
         """
         before = self._window.back(1)
-        if before is None or self._beliefs.survival(tracks.ids) >= self.config.source.min_survival:
+        seen = tracks.ids[tracks.visible[:, -1]]
+        if before is None or self._beliefs.survival(seen) >= self.config.source.min_survival:
             return False
         agreed = agreement(tracks[self._beliefs.knows(tracks.ids)], self._window.frame.size)
         if agreed is None:
@@ -252,12 +248,13 @@ class MotionSegmenter:
             self._beliefs.update(old_enough, probability, self._since_restart < FIRST_WINDOW)
 
     def _weigh(self, tracks: Tracks, background: BackgroundMotion) -> MotionEvidence:
-        """What all trajectories say about the newest frame."""
+        """What all trajectories say about the newest frame; those that are hidden in it say nothing."""
+        seen = tracks.visible[:, -1]
         return MotionEvidence(
             positions=tracks.positions[:, -1],
             moving=self._beliefs.moving,
-            known=self._beliefs.known,
-            owners=self._beliefs.owners,
+            known=self._beliefs.known & seen,
+            owners=np.where(seen, self._beliefs.owners, 0),
             background=background,
             still=self._registry.still,
             colours=self._colours,
@@ -265,7 +262,7 @@ class MotionSegmenter:
 
     def _update_objects(self, tracks: Tracks, evidence: MotionEvidence, frame: Frame) -> None:
         """Let the moving trajectories add, grow, split and merge objects."""
-        rows = np.flatnonzero(self._beliefs.movers)
+        rows = np.flatnonzero(self._beliefs.movers & tracks.visible[:, -1])
         situation = Situation(
             image=self._window.newest,
             frame=self._since_restart,
@@ -278,7 +275,7 @@ class MotionSegmenter:
             registry=self._registry,
             masker=self._masker,
         )
-        owners = evidence.owners.copy()
+        owners = self._beliefs.owners.copy()
         owners[rows] = self._finder(situation)
         self._beliefs.own(owners)
 
@@ -288,7 +285,8 @@ class MotionSegmenter:
         self._chosen.note(masks, self._window)
         labels, logits = compose(masks, frame.size)
         boxes = {object_id: mask.box for object_id, mask in sorted(masks.items())}
-        under = sample(labels, evidence.positions)
+        seen = tracks.visible[:, -1]
+        under = np.where(seen, sample(labels, evidence.positions), 0)
         relative = evidence.background.velocity(len(tracks))
         beliefs = self._beliefs
         observed = observe(
@@ -304,11 +302,11 @@ class MotionSegmenter:
         self._chosen.keep(self._registry.ids)
         self._note_looks(labels)
         labels[np.isin(labels, list(self._registry.tentative))] = 0
-        # A moving trajectory keeps its object where the mask missed it, and so calls the mask back.
+        # A moving trajectory keeps its object where the mask missed it, and so calls the mask back; a hidden one, too.
         owners = beliefs.owners
-        keeps = (beliefs.movers | (under == owners)) & ~np.isin(owners, gone)
+        keeps = (beliefs.movers | (under == owners) | ~seen) & ~np.isin(owners, gone)
         beliefs.own(np.where(keeps, owners, 0))
-        beliefs.lie_on(under)
+        beliefs.lie_on(np.where(seen, under, beliefs.under))
         return labels
 
     def _note_looks(self, labels: np.ndarray) -> None:
@@ -325,4 +323,4 @@ def _velocities(tracks: Tracks) -> np.ndarray:
     if tracks.num_frames < 2:
         return np.full((len(tracks), 2), np.nan, np.float32)
     step = tracks.positions[:, -1] - tracks.positions[:, -2]
-    return np.where(tracks.visible[:, -2, None], step, np.nan)
+    return np.where(tracks.visible[:, -2:].all(1)[:, None], step, np.nan)

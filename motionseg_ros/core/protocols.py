@@ -131,8 +131,11 @@ class ChosenObjects(Protocol):
 
     def begin(
         self, object_id: int, prompts: Prompts, window: SlidingWindow, masker: VideoMasker, back: int = 0
-    ) -> None:
+    ) -> np.ndarray:
         """Let the masker take an object that `prompts` show `back` frames before the newest.
+
+        Returns:
+            (H, W) bool: the pixels that it is taken to have in the newest frame.
 
         Raises:
             PromptError: they cannot be used.

@@ -55,12 +55,13 @@ def read_points(path: Path) -> Choices:
         entries = TypeAdapter(list[_Entry]).validate_python(content)
     except OSError as error:
         raise PromptError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PromptError(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise PromptError(f"{path}: {place + ': ' if place else ''}{first['msg'].lower()}") from error
+        reason = first["msg"].removesuffix(" or instance of _Entry").lower()
+        raise PromptError(f"{path}: {place + ': ' if place else ''}{reason}") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date that there is not
+        raise PromptError(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}") from error
     if not entries:
         raise PromptError(f"{path} has no points; give a list of objects, e.g. [{{points: [[320, 240]]}}]")
     choices: Choices = {}

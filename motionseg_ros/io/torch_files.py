@@ -14,24 +14,31 @@ from ..core.errors import ModelError
 _NAMES_SHOWN = 3
 
 
-def load_weights(model: torch.nn.Module, path: Path, key: str) -> None:
+def load_weights(model: torch.nn.Module, path: Path, key: str | None) -> None:
     """Fill a model with the tensors of a file that `torch.save` wrote; all of them must be there and fit.
 
     Args:
         model: on any device.
         path: the file, a dict.
-        key: under which of its entries the tensors by name are.
+        key: under which of its entries the tensors by name are; None for the dict itself.
 
     Raises:
         ModelError: the file cannot be read, is something else, or does not fit the model.
     """
     weights = _read_weights(path, key)
-    if misfit := _describe_misfit(model.state_dict(), weights):
+    if misfit := describe_misfit(model.state_dict(), weights):
         raise ModelError(f"{path} does not fit the model: {misfit}")
     for name, tensor in weights.items():
         if not tensor.isfinite().all():
             raise ModelError(f"{path} cannot be used: {name} has values that are not finite")
     model.load_state_dict(weights, strict=True)
+
+
+def resolve_device(name: str) -> str:
+    """`name`, with "auto" replaced by "cuda" where there is a CUDA device, else by "cpu"."""
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def find_device(name: str) -> torch.device:
@@ -49,20 +56,21 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def _read_weights(path: Path, key: str) -> dict[str, Tensor]:
+def _read_weights(path: Path, key: str | None) -> dict[str, Tensor]:
     """The tensors by name, on the CPU; see `load_weights` for format and errors."""
     content = _read(path)
     if not isinstance(content, Mapping):
-        raise ModelError(f"{path} holds a {type(content).__name__}, not a dict with {key}")
-    if key not in content:
+        raise ModelError(f"{path} holds a {type(content).__name__}, not a dict with {key or 'tensors'}")
+    if key is not None and key not in content:
         raise ModelError(f"{path} has no {key}, but {_some(list(map(str, content)))}")
-    weights = content[key]
+    weights = content if key is None else content[key]
     if not isinstance(weights, Mapping):
         raise ModelError(f"{path}: {key} is a {type(weights).__name__}, not a dict of tensors")
     for name, value in weights.items():
         if not (isinstance(value, Tensor) and value.is_floating_point()):
             what = value.dtype if isinstance(value, Tensor) else type(value).__name__
-            raise ModelError(f"{path}: {name} in {key} is not a tensor of floats, but {what}")
+            place = f"{name} in {key}" if key else name
+            raise ModelError(f"{path}: {place} is not a tensor of floats, but {what}")
     return dict(weights)
 
 
@@ -97,7 +105,7 @@ def _what_is_wrong(path: Path) -> str:
     return "is damaged, or holds more than tensors and plain values (objects are not loaded: they could run code)"
 
 
-def _describe_misfit(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+def describe_misfit(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
     """How the tensors of a checkpoint differ from a model's, in one line; empty if names and shapes agree."""
     reshaped = [
         f"{name} {tuple(given[name].shape)} instead of {tuple(tensor.shape)}"

@@ -20,7 +20,8 @@ from ..core.image import WorkingImage
 from ..core.types import MaskLogits, Prompts
 from ..core.window import SlidingWindow
 from .appearance import ColourModel, LocalColourModel, centre_of
-from .dense_motion import DenseMotion, DenseMotionEstimator, pixel_grid
+from .chosen import ChosenMasks
+from .dense_motion import DenseMotion, DenseMotionEstimator
 from .labels import carry, drop_fragments, free_regions
 from .ownership import Anchors, share_out
 from .smoothing import EdgeAwareSmoother
@@ -31,17 +32,13 @@ STILL_LOGIT = 4.0
 NEW_LOGIT = -1.5
 # How far from an object's carried mask its colours are looked for, px.
 NEAR = 20
-# Share of a chosen object's pixels that must move on their own for its mask to be found as that of others.
-MOVES = 0.5
-# What the soft outline of a chosen object is steepened by per frame, against the blur of carrying it on.
-STEEPEN = 1.5
 TRAJECTORY_LIMIT = 2.5
 TRAJECTORY_REACH = 60.0
 
 
 class GuidedMasker:
-    """See the module's text. State: colour models; of the newest frame the dense motion, the logits, the labels, the
-    points at which trajectories carry objects, and the outlines of the objects that the user has chosen."""
+    """See the module's text. State: colour models, the masks of the objects that the user has chosen; of the newest
+    frame the dense motion, the logits, the labels, and the points at which trajectories carry objects."""
 
     def __init__(self, config: MaskerConfig) -> None:
         self._config = config
@@ -54,8 +51,7 @@ class GuidedMasker:
         self._colour = ColourModel()
         self._motion_now: DenseMotion | None = None
         self._objects: dict[int, LocalColourModel] = {}
-        # Soft masks (h, w) float32, -1 off the object to 1 on it: the outline lies between pixels.
-        self._chosen: dict[int, np.ndarray] = {}
+        self._chosen = ChosenMasks()
         self._labels: np.ndarray | None = None
         self._settled = True
         self._logit: np.ndarray | None = None
@@ -66,12 +62,12 @@ class GuidedMasker:
         if self._labels is not None:
             self._settle()
             self._learn()
-            self._note_chosen()
+            self._chosen.note(self._labels)
         image = window.newest
         self._smoother = EdgeAwareSmoother(image.lab, self._config.edge)
         self._motion_now = self._motion(window, background)
         self._carried = self._carry(image.size, self._motion_now.flow)
-        self._carry_chosen(self._motion_now.flow)
+        self._chosen.carry(image, self._motion_now.flow, background, self._carried)
         self._seen_colours = self._colour(image.lab)
         self._seen_places = self._look_for_objects(image.lab)
 
@@ -91,6 +87,7 @@ class GuidedMasker:
         # Where trajectories say that something moves, that the background looks alike is no argument.
         logit = motion.logit + motion.explained / (1.0 + np.exp(3.0 * (field - 1.5)))
         logit += self._config.trajectory_weight * field
+        moves = logit > self._config.caution  # colours do not count here: they are learned from what is held
         if self._seen_colours is not None:
             logit += self._seen_colours
         logit -= self._config.caution
@@ -104,7 +101,7 @@ class GuidedMasker:
         self._logit, self._field = logit, field
         # The models of places learn from what all else says: taught by themselves they would never let go.
         self._taught = logit - places
-        self._hold_chosen()
+        self._chosen.hold(moves, self._carried, self._logit)
         self._look = lambda object_id, box: evidence.colours.log_likelihood(image.lab[box], object_id)
         self._labels = np.zeros(image.size, np.int32)
         self._settled = False
@@ -141,23 +138,25 @@ class GuidedMasker:
         """Take an object of the user's choice by its mask, and carry that on whether it moves or not.
 
         Raises:
-            PromptError: there is no mask, and nothing here that could make one of points.
+            PromptError: there is no mask, and nothing here that could make one of points; or it is too small.
         """
         if prompts.mask is None:
             raise PromptError(
                 "points alone are not enough for masker.name guided: give a mask, or choose sam2"
             )
-        self.add(object_id, prompts)
         size = self._image.size[::-1]
-        outline = 2 * cv2.resize(prompts.mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) - 1
-        self._chosen[object_id] = outline
-        self._carried[outline > 0] = object_id
-        self._hold(object_id)
+        share = cv2.resize(prompts.mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        if not (share > 0.5).any():
+            raise PromptError(
+                "the mask fills no pixel of the working image: choose a larger image.working_size"
+            )
+        self.add(object_id, prompts)
+        self._chosen.add(object_id, share, self._carried, self._logit)
 
     def remove(self, object_id: int) -> None:
         """Forget the object; its pixels are free to be claimed by others."""
         self._objects.pop(object_id, None)
-        self._chosen.pop(object_id, None)
+        self._chosen.remove(object_id)
         if self._labels is not None:
             self._labels[self._labels == object_id] = 0
 
@@ -218,42 +217,6 @@ class GuidedMasker:
             return np.zeros(size, np.int32)
         return carry(self._labels, flow)
 
-    def _carry_chosen(self, flow: np.ndarray | None) -> None:
-        """Move the chosen objects' outlines to the newest frame: to parts of a pixel, or slow ones would be left
-        behind, for nothing finds what rests anew."""
-        for object_id, outline in self._chosen.items():
-            if flow is not None:
-                source = pixel_grid(*outline.shape) + flow
-                outline = cv2.remap(
-                    outline, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=-1
-                )
-                outline = np.clip(STEEPEN * outline, -1, 1)
-            self._chosen[object_id] = outline
-            self._carried[self._carried == object_id] = 0
-            self._carried[(outline > 0) & (self._carried == 0)] = object_id
-
-    def _hold_chosen(self) -> None:
-        """Keep the chosen objects that rest where they were carried to; those that move are found by that."""
-        self._held = set()
-        for object_id in self._chosen:
-            mine = self._carried == object_id
-            if mine.any() and (self._logit[mine] > 0).mean() < MOVES:
-                self._hold(object_id)
-
-    def _hold(self, object_id: int) -> None:
-        self._held.add(object_id)
-        mine = self._carried == object_id
-        self._logit[mine] = np.maximum(self._logit[mine], STILL_LOGIT * self._chosen[object_id][mine])
-
-    def _note_chosen(self) -> None:
-        """Let the chosen objects' outlines be what was shown of those that move, and of the others what is left."""
-        for object_id, outline in self._chosen.items():
-            mine = self._labels == object_id
-            if object_id in self._held:
-                outline[(self._labels > 0) & ~mine] = -1
-            else:
-                self._chosen[object_id] = np.where(mine, np.float32(1), np.float32(-1))
-
     def _to_working(self, positions: np.ndarray) -> np.ndarray:
         """(N, 2) int64 pixels of the working image for positions (N, 2) px of the full one."""
         points = np.rint(self._image.to_working(positions)).astype(np.int64)
@@ -274,6 +237,9 @@ class GuidedMasker:
             self._look,
         )
         self._labels = drop_fragments(labels, self._min_pixels())
+        if self._chosen.held:  # however small
+            held = np.isin(labels, list(self._chosen.held))
+            self._labels[held] = labels[held]
         self._settled = True
 
     def _min_pixels(self) -> int:
@@ -313,6 +279,8 @@ class GuidedMasker:
         # What moves but belongs to no object is taught neither as moving nor as static, and where trajectories
         # move the mask's "static" is not believed: a model that has once learned an object as static never lets go.
         moving = np.where(self._labels > 0, probability, 0)
+        if self._chosen.held:  # nothing says that it moves
+            moving[np.isin(self._labels, list(self._chosen.held))] = 0
         static = 1.0 - np.maximum(probability, logistic(2.0 * self._field))
         self._colour.learn(self._image.lab, moving, static)
         for object_id, model in self._objects.items():

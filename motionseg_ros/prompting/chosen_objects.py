@@ -56,12 +56,15 @@ class ChosenObjects:
 
     def begin(
         self, object_id: int, prompts: Prompts, window: SlidingWindow, masker: VideoMasker, back: int = 0
-    ) -> None:
+    ) -> np.ndarray:
         """Let the masker take an object, and choose the points that keep it.
 
         Args:
             prompts: a mask, points by hand, or both; px of the frame `back` frames before the newest, to which they
                 are carried: points tracked, a mask along the optical flow.
+
+        Returns:
+            (H, W) bool: the mask, or what the masker makes of points, in the newest frame.
 
         Raises:
             PromptError: nothing of them is left in the newest frame, or the masker cannot use them.
@@ -89,6 +92,7 @@ class ChosenObjects:
             self._tracker.remove(queries)
             raise
         self._objects[object_id] = _Chosen(queries, labels)
+        return _whole(masker.masks().get(object_id), window) if mask is None else mask
 
     def step(self, window: SlidingWindow, masker: VideoMasker) -> None:
         """Follow the points into the window's newest frame and prompt the masker with those in sight."""
@@ -103,11 +107,9 @@ class ChosenObjects:
         size, image = window.newest.size, window.frame.image
         areas = {}
         for object_id, record in self._objects.items():
-            full = np.zeros(window.frame.size, np.uint8)
-            if object_id in masks:
-                full[masks[object_id].box] = masks[object_id].logits > 0
+            full = _whole(masks.get(object_id), window)
             areas[object_id] = int(np.count_nonzero(full))
-            small = cv2.resize(full, size[::-1], interpolation=cv2.INTER_NEAREST) > 0
+            small = cv2.resize(full.view(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0
             record.masks.append(small)
             while len(record.masks) > min(self._config.horizon, len(window)):
                 record.masks.popleft()
@@ -129,6 +131,14 @@ class ChosenObjects:
         on = sample_points(mask, config.positives, config.sampling, image)
         off = sample_negatives(mask, config.negatives, image) if config.negatives else on[:0]
         return np.concatenate([on, off]), np.repeat(np.array([1, 0], np.int8), [len(on), len(off)])
+
+
+def _whole(mask: MaskLogits | None, window: SlidingWindow) -> np.ndarray:
+    """A mask as (H, W) bool of the whole image."""
+    full = np.zeros(window.frame.size, bool)
+    if mask is not None:
+        full[mask.box] = mask.logits > 0
+    return full
 
 
 def carry_mask(mask: np.ndarray, window: SlidingWindow, back: int) -> np.ndarray:

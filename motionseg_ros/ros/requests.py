@@ -29,7 +29,7 @@ def prompts_from_request(request: Any) -> tuple[Prompts, int | None]:
         raise PromptError(f"labels must be POSITIVE (1) or NEGATIVE (0), but got {labels[labels > 1][0]}")
     mask = None
     if request.mask.height and request.mask.width:
-        mask = message_to_bgr(request.mask)[..., 0] > 0
+        mask = message_to_bgr(request.mask).any(axis=-1)
     if mask is None and not (labels == 1).any():
         raise PromptError("there must be a point on the object, or a mask, but got neither")
     stamp = stamp_to_ns(request.header.stamp)

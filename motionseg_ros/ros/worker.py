@@ -13,7 +13,7 @@ from typing import Any
 class Worker:
     """Processes the newest item only, in a thread of its own.
 
-    Nothing here waits for the processing, so a ROS executor may call everything but `stop`.
+    Nothing here but `ask` and `stop` waits for the processing, so a ROS executor may call it.
 
     Args:
         process: called with each item that was not replaced by a newer one before its turn came. It must not

@@ -77,7 +77,10 @@ class QueryPoints:
         `image`: the newest frame.
         """
         places = np.array([self._points[i] for i in ids], np.float32).reshape(-1, 2)
-        return image.to_full(places).astype(np.float32), np.array([self._visible[i] for i in ids], bool)
+        height, width = image.full_size
+        # One on the border comes back from working pixels a rounding error outside.
+        positions = np.clip(image.to_full(places), 0, np.array([width - 1, height - 1]))
+        return positions.astype(np.float32), np.array([self._visible[i] for i in ids], bool)
 
     def _follow(
         self, source: WorkingImage, target: WorkingImage, points: np.ndarray, visible: np.ndarray

@@ -101,8 +101,10 @@ def test_errors_are_one_line(folder, file_server, monkeypatch, capsys):
 def test_an_interrupt_keeps_what_came(folder, file_server, fault, tmp_path):
     file_server.plan += [fault(cut=200_000, hold=threading.Event())]
     code = (
-        "import sys; from pathlib import Path; from motionseg_ros.io import weights\n"
+        "import signal, sys; from pathlib import Path; from motionseg_ros.io import weights\n"
         "from motionseg_ros.cli.main import main\n"
+        # A shell that runs the tests in the background has it ignored, and children inherit that.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"weights.TABLE = Path({str(tmp_path / 'table.yaml')!r})\n"
         "sys.argv = ['motionseg', 'weights', 'download', 'first']; main()"
     )

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from motionseg_ros.core.config import ObjectsConfig
-from motionseg_ros.core.objects import DISPROVED_FRAMES, MOVED_FRAMES, ObjectRegistry, Observation
+from motionseg_ros.core.objects import (
+    DISPROVED_FRAMES,
+    MOVED_FRAMES,
+    REST_FRAMES,
+    ObjectRegistry,
+    Observation,
+)
 from motionseg_ros.core.types import MAX_OBJECT_ID, ObjectState
 
 SECOND = 1_000_000_000
@@ -431,6 +440,129 @@ class TestContacts:
         play.registry.remove(2)
         play.registry.note_contacts({(1, 2)})
         assert play.registry.ids == {1, 3}
+
+
+class TestChosen:
+    """An object that the user has pointed at is shown, moving or not, as long as it is in sight."""
+
+    @pytest.fixture
+    def make_play(self) -> Callable[..., Play]:
+        """``make_play(keep_stopped=...)``: object 1 is chosen, 2 is not."""
+
+        def make(**config: object) -> Play:
+            play = Play(**config)
+            play.registry.create(play.stamp, chosen=True)
+            play.registry.create(play.stamp)
+            return play
+
+        return make
+
+    def test_it_is_shown_at_once_without_evidence(self, make_play):
+        play = make_play(min_evidence=4.0)
+        assert (play.registry.chosen, play.registry.tentative) == ({1}, {2})
+        assert set(play.states) == {1}
+        play.frame(_1=observation(evidence=-9.0), _2=observation(evidence=-9.0))
+        assert set(play.states) == {1}
+
+    def test_it_is_not_disproved_by_rest(self, make_play):
+        play = make_play()
+        for _ in range(3 * DISPROVED_FRAMES):
+            play.frame(_1=observation(speed=0.0, evidence=-9.0), _2=observation(speed=0.0))
+        assert play.states == {1: ObjectState.STOPPED}
+
+    def test_it_is_stopped_as_soon_as_it_rests_and_moves_when_it_does(self, make_play):
+        play = make_play()
+        states = []
+        for speed in (0.0, 0.0, 0.0, 3.0, 3.0):
+            play.frame(_1=observation(speed=speed))
+            states.append(play.states[1])
+        assert (
+            states
+            == [ObjectState.MOVING] * (REST_FRAMES - 1) + [ObjectState.STOPPED] + [ObjectState.MOVING] * 2
+        )
+        assert play.registry.still == frozenset()
+
+    def test_at_rest_it_stays_for_as_long_as_it_is_seen(self, make_play):
+        play = make_play(keep_stopped=0.5)
+        for _ in range(100):
+            assert 1 not in play.frame(_1=observation(speed=0.0))
+        assert play.states == {1: ObjectState.STOPPED}
+        assert play.registry.still == {1}
+
+    @pytest.mark.parametrize("keep", [0.5, 2.0])
+    @pytest.mark.parametrize("seen", [0, 1, 20])
+    def test_it_goes_when_it_is_out_of_sight_for_too_long_however_little_it_was_seen(
+        self, make_play, keep, seen
+    ):
+        play = make_play(keep_occluded=keep)
+        for _ in range(seen):
+            play.frame(_1=observation(speed=0.0), _2=observation())
+        begin, gone = play.stamp, []
+        while 1 not in gone:
+            gone = play.frame(_2=observation())
+            assert 1 in gone or play.states[1] is ObjectState.OCCLUDED
+            assert play.stamp < begin + 10 * SECOND
+        assert keep < (play.stamp - begin) / SECOND <= keep + 0.2
+        assert play.registry.chosen == frozenset()
+
+    def test_it_is_seen_again(self, make_play):
+        play = make_play(keep_occluded=1.0)
+        for _ in range(3):
+            for _ in range(8):
+                play.frame()
+            play.frame(_1=observation(speed=0.0))
+        assert 1 in play.states
+
+    def test_no_more_than_max_objects_live(self):
+        registry = ObjectRegistry(ObjectsConfig(max_objects=2))
+        assert [registry.create(0), registry.create(0, chosen=True), registry.create(0, chosen=True)] == [
+            1,
+            2,
+            None,
+        ]
+
+    def test_those_that_were_let_go_are_not_chosen_any_more(self, make_play):
+        play = make_play()
+        play.registry.remove(1)
+        assert play.registry.chosen == frozenset()
+        play.registry.create(0, chosen=True)
+        play.registry.clear()
+        assert play.registry.chosen == frozenset()
+
+
+class TestCovered:
+    """Objects that were found before and are what the user points at."""
+
+    @pytest.mark.parametrize(("share", "expected"), [(1.0, [2, 3]), (0.6, [2, 3]), (0.4, [3]), (0.0, [])])
+    def test_are_those_of_which_most_is_covered(self, share, expected):
+        play = Play()
+        for _ in range(4):
+            play.registry.create(play.stamp)
+        play.frame(_1=observation(x=300), _2=observation(x=100, y=50), _3=observation(x=20, y=50, side=10))
+        shape = np.zeros((200, 400), bool)  # object 4 has never been seen
+        if share:
+            shape[:, 20 : round(100 + 20 * share)] = True
+        assert play.registry.covered(shape) == expected
+
+    def test_pixels_count_and_not_the_box(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        mask = np.zeros((20, 20), bool)
+        mask[:, :4] = True
+        play.frame(_1=replace(observation(x=10, y=10), mask=mask))
+        shape = np.zeros((60, 60), bool)
+        shape[:, :14] = True
+        assert play.registry.covered(shape) == [1]
+        assert play.registry.covered(~shape) == []
+
+    def test_what_is_out_of_sight_or_chosen_is_not(self):
+        play = Play()
+        play.registry.create(play.stamp)
+        play.registry.create(play.stamp, chosen=True)
+        play.frame(_1=observation(), _2=observation())
+        assert play.registry.covered(np.ones((200, 400), bool)) == [1]
+        play.frame(_2=observation())
+        assert play.registry.covered(np.ones((200, 400), bool)) == []
 
 
 def test_clear_lets_all_go():

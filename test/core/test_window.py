@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,28 @@ class TestSlidingWindow:
         for value in range(5):
             window.push(frame(value))
         assert window.back(gap) is None
+
+    @pytest.mark.parametrize(("stamp", "expected"), [(4, 0), (3, 1), (2, 2), (1, None), (0, None), (5, None)])
+    def test_back_to_finds_a_frame_by_its_stamp_while_the_window_has_it(self, stamp, expected):
+        window = SlidingWindow(3, 96)
+        for value in range(5):
+            window.push(frame(value))
+        assert window.back_to(stamp) == expected
+
+    def test_of_frames_with_the_same_stamp_back_to_finds_the_newest(self):
+        window = SlidingWindow(4, 96)
+        for stamp in (7, 7, 9):
+            window.push(replace(frame(0), stamp=stamp))
+        assert window.back_to(7) == 1
+
+    def test_back_to_finds_nothing_in_an_empty_window(self):
+        window = SlidingWindow(3, 96)
+        assert window.back_to(0) is None
+        window.push(frame(3))
+        window.clear()
+        assert window.back_to(3) is None
+        window.push(frame(4))
+        assert window.back_to(4) == 0
 
     def test_keeps_the_newest_frame_at_full_size(self):
         window = SlidingWindow(3, 96)

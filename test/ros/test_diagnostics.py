@@ -22,7 +22,12 @@ GOOD = Snapshot(
     latency_ms=(55.0, 65.0),
     stages_ms={"flow": 20.0},
     published={"labels": 100},
-    last={"bad": "torn", "failed": "KeyError: 1", "restarts": "size changed"},
+    last={
+        "bad": "torn",
+        "failed": "KeyError: 1",
+        "restarts": "size changed",
+        "reduced": "cuda is out of memory",
+    },
     idle_for=0.1,
 )
 BEFORE = Counts(received=90, answered=90)
@@ -44,6 +49,7 @@ def status(now: Snapshot = GOOD, state: str = "active", before: Counts = BEFORE)
         ({"counts": replace(GOOD.counts, bad=2)}, DiagnosticStatus.WARN, "2 bad frames: torn"),
         ({"counts": replace(GOOD.counts, lost=40)}, DiagnosticStatus.WARN, "40 images were lost"),
         ({"counts": replace(GOOD.counts, restarts=1)}, DiagnosticStatus.WARN, "size changed"),
+        ({"counts": replace(GOOD.counts, reduced=1)}, DiagnosticStatus.WARN, "cuda is out of memory"),
         ({"idle_for": 2.5}, DiagnosticStatus.WARN, "no image on /image"),
     ],
 )

@@ -8,9 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from ...io.torch_files import find_device, load_weights
+from ...io.torch_files import find_device, load_weights, resolve_device
 
 if TYPE_CHECKING:
     from sam2.sam2_video_predictor import SAM2VideoPredictor
@@ -69,13 +67,6 @@ def build_predictor(
     if weights is not None:
         load_weights(model, weights, _KEY)
     return model.eval().requires_grad_(False).to(target)
-
-
-def resolve_device(device: str) -> str:
-    """`device`, with "auto" replaced by "cuda" or "cpu"."""
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _compose(file: str, overrides: list[str]) -> Any:

@@ -1,0 +1,1 @@
+"""Cues beside the trajectories: the depth of every frame, and what is under every trajectory."""

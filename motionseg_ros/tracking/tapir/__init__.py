@@ -1,0 +1,1 @@
+"""Causal BootsTAPIR as a point tracker: a fixed number of slots, frame by frame."""
