@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.config import PromptingConfig
 from ..core.observe import compose, sample
+from ..core.protocols import PromptableMasker
 from ..core.situation import Situation
 from ..core.types import MaskLogits, Prompts
 from .iterative import dilate, group_by_prompting, object_points
@@ -19,7 +20,10 @@ from .merging import OverlapHistory
 
 
 class PromptedObjects:
-    """See the module's text. State: when each object was prompted last, and which masks overlapped of late."""
+    """See the module's text; the situation's masker must be a `PromptableMasker`.
+
+    State: when each object was prompted last, and which masks overlapped of late.
+    """
 
     def __init__(self, config: PromptingConfig) -> None:
         self._config = config
@@ -62,6 +66,7 @@ class PromptedObjects:
     def _find_new(
         self, situation: Situation, masks: dict[int, MaskLogits], explained: np.ndarray, owners: np.ndarray
     ) -> None:
+        masker: PromptableMasker = situation.masker
         near = sample(dilate(explained, self._config).view(np.uint8), situation.positions) > 0
         free = np.flatnonzero((owners == 0) & ~near & self._usable(situation))
         positions = situation.positions[free]
@@ -69,7 +74,7 @@ class PromptedObjects:
             positions[:, None],
             np.ones((len(free), 1), bool),
             situation.size,
-            lambda _, point: situation.masker.probe(Prompts.on(point[None])),
+            lambda _, point: masker.probe(Prompts.on(point[None])),
             self._config,
         )
         in_sight = set(masks)

@@ -344,3 +344,69 @@ class TestOffline:
         assert process.returncode == 2
         assert "temporary copy for --offline" in one_line(err)
         assert read_whole(tmp_path / "out")[1]["complete"] is False
+
+
+class TestChosenObjects:
+    """Objects that the user points at, with the real pipeline."""
+
+    SIZE = (120, 160)
+
+    @pytest.fixture
+    def segment(self, tmp_path, make_folder):
+        """Runs the command on six frames of a texture that goes by; nothing moves on its own."""
+        noise = np.random.default_rng(3).integers(0, 256, (120, 200, 3), np.uint8)
+        scene = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 1.5), None, 0, 255, cv2.NORM_MINMAX)
+        images = [np.ascontiguousarray(scene[:, 2 * index : 2 * index + 160]) for index in range(6)]
+        folder = make_folder(images=images)
+
+        def run(*arguments: object) -> subprocess.CompletedProcess:
+            code = "from motionseg_ros.cli.main import main; main()"
+            command = [sys.executable, "-c", code, "segment", folder, "-o", tmp_path / "out", *arguments]
+            return subprocess.run([str(a) for a in command], capture_output=True, text=True, check=False)
+
+        return run
+
+    @pytest.fixture
+    def mask(self, tmp_path) -> Path:
+        labels = np.zeros(self.SIZE, np.uint8)
+        labels[40:80, 90:130] = 1
+        labels[20:50, 30:60] = 7
+        cv2.imwrite(str(tmp_path / "mask.png"), labels)
+        return tmp_path / "mask.png"
+
+    def test_a_mask_of_the_first_frame(self, segment, mask, tmp_path):
+        result = segment("--mask", mask)
+        assert result.returncode == 0, result.stderr
+        for index in range(6):
+            labels = cv2.imread(str(tmp_path / "out" / "labels" / f"{index:05d}.png"), cv2.IMREAD_UNCHANGED)
+            assert set(np.unique(labels)) == {0, 1, 2}
+            for object_id, (rows, left, right) in {
+                1: (slice(40, 80), 90, 130),
+                2: (slice(20, 50), 30, 60),
+            }.items():
+                truth = np.zeros(self.SIZE, bool)
+                truth[rows, left - 2 * index : right - 2 * index] = True
+                mine = labels == object_id
+                assert (mine & truth).sum() / (mine | truth).sum() > 0.6, (index, object_id)
+
+    @pytest.mark.parametrize(
+        ("points", "arguments", "reason"),
+        [
+            ("- points: [[80, 60]]", (), "frame 0: points alone are not enough for masker.name guided"),
+            ("- points: [[500, 60]]", (), "frame 0: points must lie in the image of 160x120"),
+            ("- points: [[80, 60]]", ("--offline",), "--points and --mask follow objects forward in time"),
+            ("- points: []", (), "chosen.yaml: 0.points: "),
+            ("- {points: [[80, 60]], frame: 6}", (), "has points in frame 6, but there are 6 frames"),
+        ],
+    )
+    def test_points_that_cannot_be_used(self, segment, tmp_path, points, arguments, reason):
+        (tmp_path / "chosen.yaml").write_text(points)
+        result = segment("--points", tmp_path / "chosen.yaml", *arguments)
+        assert result.returncode == 2
+        assert reason in one_line(result.stderr)
+
+    def test_a_mask_of_another_size(self, segment, tmp_path):
+        cv2.imwrite(str(tmp_path / "mask.png"), np.ones((40, 40), np.uint8))
+        result = segment("--mask", tmp_path / "mask.png")
+        assert result.returncode == 2
+        assert "frame 0: mask must be (120, 160), but got (40, 40)" in one_line(result.stderr)

@@ -15,6 +15,8 @@ from motionseg_ros.core.errors import PromptError
 from motionseg_ros.core.linking import LinkedObjects
 from motionseg_ros.core.situation import Situation
 from motionseg_ros.core.types import Frame, FrameResult, ObjectState, Prompts
+from motionseg_ros.masks.guided import GuidedMasker
+from motionseg_ros.prompting.chosen_objects import ChosenObjects
 
 SIZE = (160, 240)
 SIDE = 44
@@ -270,12 +272,12 @@ class TestOnTheMove:
         assert 1 not in carried[-1]
 
     def test_when_it_stops_it_is_kept(self, make_rig):
-        rig = make_rig(Film(pan=(1, 0), step=(4, 1), at=(20, 40), until=12), objects__keep_stopped=0.5)
-        rig.play(6)
+        rig = make_rig(Film(pan=(1, 0), step=(4, 1), at=(10, 40), until=20), objects__keep_stopped=0.3)
+        rig.play(4)
         chosen = rig.choose()
-        results = rig.play(22)
+        results = rig.play(26)
         assert min(rig.score(result, chosen) for result in results) > 0.7
-        assert [only(result)[0] for result in results] == [chosen] * 22
+        assert [only(result)[0] for result in results] == [chosen] * 26
         assert only(results[-1])[1] is ObjectState.STOPPED
 
     def test_one_that_moves_elsewhere_is_found_beside_it(self, make_rig):
@@ -370,6 +372,59 @@ class TestRefused:
         with pytest.raises(PromptError, match=r"there are objects.max_objects = 1 objects already"):
             rig.choose(by_mask(box(10, 10, 40, 40)))
         assert only(rig.push())[0] == chosen
+
+
+class TestPoints:
+    """The points that keep it (SAM-PT) prompt the masker as long as it lives."""
+
+    @pytest.fixture
+    def prompted(self, monkeypatch) -> list[tuple[int, np.ndarray]]:
+        """Object and points of each prompt since it was emptied."""
+        prompts = []
+        add = GuidedMasker.add
+
+        def noting(masker: GuidedMasker, object_id: int, given: Prompts) -> None:
+            prompts.append((object_id, given.points[given.labels == 1]))
+            add(masker, object_id, given)
+
+        monkeypatch.setattr(GuidedMasker, "add", noting)
+        return prompts
+
+    def test_in_every_frame(self, make_rig, prompted):
+        rig = make_rig()
+        rig.play(2)
+        chosen = rig.choose()
+        for _ in range(4):
+            prompted.clear()
+            result = rig.push()
+            assert {object_id for object_id, _ in prompted} == {chosen}
+            x, y = np.rint(prompted[0][1]).astype(int).T
+            assert len(x) > 4
+            assert rig.film.mask(result.index)[y, x].all()
+
+    def test_not_after_a_reset(self, make_rig, prompted):
+        rig = make_rig()
+        rig.play(2)
+        rig.choose()
+        rig.segmenter.reset()
+        prompted.clear()
+        rig.play(3)
+        assert prompted == []
+
+    def test_those_of_objects_that_were_let_go_are_forgotten(self, make_rig, monkeypatch):
+        kept = []
+        keep = ChosenObjects.keep
+
+        def noting(objects: ChosenObjects, ids: frozenset[int]) -> None:
+            kept.append(ids)
+            keep(objects, ids)
+
+        monkeypatch.setattr(ChosenObjects, "keep", noting)
+        rig = make_rig(Film((-12, 0), at=(6, 50)), objects__keep_occluded=0.3)
+        rig.push(by_mask(rig.film.mask(0)))
+        rig.play(10)
+        assert kept[0] == {1}
+        assert kept[-1] == frozenset()
 
 
 class TestReset:

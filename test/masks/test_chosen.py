@@ -152,6 +152,14 @@ def test_one_that_is_not_held_becomes_what_was_shown_of_it(rig):
     np.testing.assert_array_equal(rig.has(6), box(80, 30, 30, 20))
 
 
+def test_they_and_not_the_labels_of_the_frame_before_say_where_they_are(rig):
+    """Labels go by whole pixels."""
+    rig.add(5, box(40, 30, 30, 20))
+    rig.carried = np.where(box(60, 30, 30, 20), 5, 0).astype(np.int32)
+    rig.masks.carry(IMAGE, flow(0), background(), rig.carried)
+    np.testing.assert_array_equal(rig.has(5), box(40, 30, 30, 20))
+
+
 def test_a_removed_one_is_gone(rig):
     rig.add(5, box(40, 30, 30, 20))
     rig.add(6, box(80, 30, 30, 20))

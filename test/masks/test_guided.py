@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from motionseg_ros.core.background import BackgroundMotion
 from motionseg_ros.core.config import MaskerConfig
+from motionseg_ros.core.errors import PromptError
 from motionseg_ros.core.evidence import MotionEvidence
 from motionseg_ros.core.observe import touching
 from motionseg_ros.core.types import Frame, Prompts
@@ -241,6 +244,82 @@ class TestMasks:
         # Its outline lies inside its part, or a mask would be cut off straight.
         assert (mask.logits[[0, -1]] < 0).all()
         assert (mask.logits[:, [0, -1]] < 0).all()
+
+
+class TestChosen:
+    """By the user's mask, of what goes with the background."""
+
+    @staticmethod
+    def begin(make_film, frames: int = 4) -> tuple:
+        film, masker = make_film((80, 50, 2, 1), pan=(2, 1)), GuidedMasker(MaskerConfig())
+        for _ in range(frames):
+            push(masker, film)
+        return film, masker
+
+    @staticmethod
+    def by_mask(mask: np.ndarray) -> Prompts:
+        return Prompts(np.zeros((0, 2), np.float32), np.zeros(0, np.int8), mask=mask)
+
+    def test_it_has_the_mask_at_once_and_keeps_it(self, make_film):
+        film, masker = self.begin(make_film)
+        masker.choose(5, self.by_mask(film.labels(film.index) == 1))
+        for _ in range(12):
+            masks = shown(masker, film)
+            assert set(masks) == {5}
+            assert jaccard(masks[5] > 0, film.labels(film.index) == 1) > 0.8
+            push(masker, film)
+
+    @pytest.mark.parametrize("forget", [lambda masker: masker.remove(5), lambda masker: masker.reset()])
+    def test_a_removed_one_is_held_no_more(self, make_film, forget):
+        film, masker = self.begin(make_film)
+        masker.choose(5, self.by_mask(film.labels(film.index) == 1))
+        push(masker, film)
+        assert (masker.field()[film.labels(film.index) == 1] > 0).all()
+        forget(masker)
+        for _ in range(3):
+            push(masker, film)
+        assert masker.masks() == {}
+        assert not (masker.field()[film.labels(film.index) == 1] > 0).any()
+
+    def test_what_has_its_colours_is_not_taken_to_move(self, make_film):
+        """Nothing says that it moves but the user, who means this one alone."""
+        fields = []
+        for choose in (False, True):
+            film, masker = self.begin(make_film)
+            x = film.squares[0].at[0] + film.index * film.pan[0]
+            left_half = film.labels(film.index) == 1
+            left_half[:, x + 22 :] = False
+            if choose:
+                masker.choose(5, self.by_mask(left_half))
+            for _ in range(8):
+                window, evidence = film.next(), film.evidence()
+                evidence = replace(evidence, moving=np.full_like(evidence.moving, 0.45))  # hardly known
+                masker.watch(window, evidence.background)
+                masker.push(window, evidence)
+            right_half = film.labels(film.index) == 1
+            right_half[:, : x + 8 * film.pan[0] + 30] = False
+            fields.append(masker.field()[right_half].mean())
+        assert fields[1] <= fields[0]
+
+    @pytest.mark.parametrize(
+        ("prompts", "reason"),
+        [
+            (Prompts(np.float32([[90, 60]]), np.ones(1, np.int8)), "points alone are not enough"),
+            (
+                by_mask.__func__(np.eye(160, 240, dtype=bool) & (np.arange(240) == 80)),
+                "fills no pixel of the working image",
+            ),
+        ],
+    )
+    def test_what_cannot_be_used_is_refused(self, make_film, prompts, reason):
+        film, masker = make_film((80, 50, 2, 1)), GuidedMasker(MaskerConfig())
+        film.window = SlidingWindow(film.window_length, 100)
+        push(masker, film)
+        with pytest.raises(PromptError, match=reason):
+            masker.choose(5, prompts)
+        assert masker.masks() == {}
+        push(masker, film)
+        assert masker.masks() == {}
 
 
 class TestLife:
