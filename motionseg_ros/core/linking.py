@@ -71,7 +71,9 @@ class LinkedObjects:
             self._company.together(apart),
         )
         owners = decisions.owners
-        for members in [*decisions.new, *(members for _, members in decisions.split)]:
+        # What the user has chosen is one object, however its parts move.
+        parts = [members for whole, members in decisions.split if whole not in situation.registry.chosen]
+        for members in [*decisions.new, *parts]:
             owners[members] = situation.begin(positions[members], owners)
         for keeper, goes in decisions.merge:
             situation.join(keeper, goes, owners)

@@ -129,6 +129,8 @@ class ObjectRegistry:
             object_id = object_id % MAX_OBJECT_ID + 1
         self._last_id = object_id
         record = TrackedObject(object_id, stamp, stamp, stamp, confirmed=chosen, chosen=chosen)
+        # It is taken to stand from the first frame on, until it is seen to move.
+        record.rest_frames = REST_FRAMES - 1 if chosen else 0
         self._objects[object_id] = record
         return object_id
 
@@ -187,7 +189,9 @@ class ObjectRegistry:
                 continue
             _see(record, observation, stamp, frame_period)
             record.confirmed |= observation.evidence >= self._config.min_evidence
-            if observation.speed < rest or observation.evidence < 0:
+            # Of an object that has not been found by its motion, speed alone may be parallax.
+            unproved = record.chosen and observation.evidence < self._config.min_evidence
+            if observation.speed < rest or observation.evidence < 0 or unproved:
                 record.rest_frames += 1
             elif observation.speed >= rest:  # not so for NaN: without trajectories nothing new is known
                 record.rest_frames = 0

@@ -55,8 +55,12 @@ class Situation:
 
     @property
     def owners(self) -> np.ndarray:
-        """(M,) int64, id of the object that each carries, 0 for none."""
-        return self.evidence.owners[self.movers]
+        """(M,) int64, id of the object that each carries, 0 for none.
+
+        What lies on an object that the user has chosen, and carries none, is its own: it need not be found.
+        """
+        owners = self.evidence.owners[self.movers]
+        return np.where((owners == 0) & np.isin(self.under, list(self.registry.chosen)), self.under, owners)
 
     @property
     def colours(self) -> ObjectColours:

@@ -58,7 +58,7 @@ def read_points(path: Path) -> Choices:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        reason = first["msg"].removesuffix(" or instance of _Entry").lower()
+        reason = first["msg"].removeprefix("Value error, ").removesuffix(" or instance of _Entry").lower()
         raise PromptError(f"{path}: {place + ': ' if place else ''}{reason}") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date that there is not
         raise PromptError(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}") from error

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +18,7 @@ import pytest
 
 from motionseg_ros.cli.main import main
 from motionseg_ros.core.config import options
+from motionseg_ros.core.types import Frame, FrameResult, Prompts
 from motionseg_ros.io.bag_source import BagSource
 
 # The command with a segmenter that takes a given time per frame, so that a test can strike in the middle.
@@ -300,6 +301,156 @@ def test_the_real_pipeline_on_a_short_recording(tmp_path, make_bag, ros):
     assert summary["complete"] is True
     assert summary["frames"] == 24
     assert summary["stages_ms"]
+
+
+class Pointed:
+    """A segmenter that shows a square about the first point of each choice, or the mask, from then on."""
+
+    def __init__(self) -> None:
+        self._shown: list[np.ndarray] = []
+
+    def push(self, frame: Frame, choices: Sequence[Prompts] = ()) -> FrameResult:
+        for prompts in choices:
+            mask = prompts.mask
+            if mask is None:
+                mask = np.zeros(frame.size, bool)
+                x, y = prompts.points[prompts.labels == 1][0].astype(int)
+                mask[y - 2 : y + 3, x - 2 : x + 3] = True
+            self._shown.append(mask)
+        labels = np.zeros(frame.size, np.uint16)
+        for number, mask in enumerate(self._shown, start=1):
+            labels[mask] = number
+        return FrameResult(frame.index, frame.stamp, frame.frame_id, labels, (), {"mask": 1.0})
+
+
+class TestObjectsOfTheUsersChoice:
+    @pytest.fixture
+    def real(self, motionseg, monkeypatch):
+        """The command with the default pipeline."""
+        monkeypatch.delitem(sys.modules, "motionseg_ros.assembly")
+        return motionseg
+
+    @pytest.fixture
+    def pointed(self, motionseg, monkeypatch):
+        monkeypatch.setattr(
+            sys.modules["motionseg_ros.assembly"], "build_segmenter", lambda config: Pointed()
+        )
+        return motionseg
+
+    @pytest.fixture
+    def folder(self, make_folder) -> Path:
+        """Images of 160x120 in which nothing moves."""
+        image = cv2.GaussianBlur(
+            np.random.default_rng(3).integers(0, 256, (120, 160, 3), np.uint8), (5, 5), 0
+        )
+        return make_folder(images=[image] * 6)
+
+    @pytest.fixture
+    def mask(self, tmp_path) -> Path:
+        """Of two objects."""
+        image = np.zeros((120, 160), np.uint8)
+        image[20:60, 20:70], image[70:110, 90:140] = 7, 200
+        cv2.imwrite(str(tmp_path / "mask.png"), image)
+        return tmp_path / "mask.png"
+
+    @staticmethod
+    def labels(out: Path, index: int) -> np.ndarray:
+        return cv2.imread(str(out / "labels" / f"{index:05d}.png"), cv2.IMREAD_UNCHANGED)
+
+    def test_by_mask(self, real, tmp_path, folder, mask):
+        out = tmp_path / "out"
+        result = real("segment", folder, "-o", out, "--mask", mask)
+        assert (result.status, result.err) == (0, "")
+        truth = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
+        for index in (0, 5):
+            labels = self.labels(out, index)
+            for object_id, value in ((1, 7), (2, 200)):
+                mine, expected = labels == object_id, truth == value
+                assert (mine & expected).sum() > 0.9 * (mine | expected).sum()
+        records = [json.loads(line) for line in (out / "instances.jsonl").read_text().splitlines()]
+        assert [[i["id"] for i in record["instances"]] for record in records] == [[1, 2]] * 6
+
+    def test_without_a_choice_there_is_nothing(self, real, tmp_path, folder):
+        assert real("segment", folder, "-o", tmp_path / "out").status == 0
+        assert not self.labels(tmp_path / "out", 5).any()
+
+    @pytest.mark.parametrize("name", ["points.yaml", "points.json"])
+    def test_by_points_and_by_mask(self, pointed, tmp_path, folder, mask, name):
+        points, out = tmp_path / name, tmp_path / "out"
+        entries = [{"points": [[10, 100], [80, 10]], "labels": [0, 1]}, {"points": [[30, 90]], "frame": 3}]
+        points.write_text(json.dumps(entries))
+        assert pointed("segment", folder, "-o", out, "--points", points, "--mask", mask).status == 0
+        places = [(10, 80), (40, 45), (90, 115), (90, 30), (100, 10)]  # row and column
+        found = [[int(self.labels(out, k)[place]) for place in places] for k in range(6)]
+        assert found == [[1, 2, 3, 0, 0]] * 3 + [[1, 2, 3, 4, 0]] * 3
+
+    def test_points_in_frames_that_do_not_come(self, pointed, tmp_path, folder):
+        points, out = tmp_path / "points.yaml", tmp_path / "out"
+        points.write_text("[{points: [[30, 90]]}, {points: [[30, 90]], frame: 6}]")
+        result = pointed("segment", folder, "-o", out, "--points", points)
+        assert result.status == 2
+        assert one_line(result.err).endswith("points.yaml has points in frame 6, but there are 6 frames")
+        assert self.labels(out, 5)[90, 30] == 1  # what there is has been written
+
+    @pytest.mark.parametrize(
+        ("arguments", "reason"),
+        [
+            (
+                ["--mask", "{mask}", "--offline"],
+                "--points and --mask follow objects forward in time: leave --offline",
+            ),
+            (["--points", "{points}", "--offline"], "leave --offline out"),
+            (["--points", "{gone}"], "gone cannot be read: no such file"),
+            (["--mask", "{gone}"], "gone: no such file"),
+            (["--mask", "{points}"], "points.yaml is not an image"),
+            (["--points", "{mask}"], "mask.png is neither YAML nor JSON"),
+            (["--points", "{bad}"], "bad.yaml: 0.points: field required"),
+        ],
+    )
+    def test_a_bad_choice_is_one_line_before_anything_is_written(
+        self, real, tmp_path, folder, mask, arguments, reason
+    ):
+        (tmp_path / "points.yaml").write_text("[{points: [[30, 90]]}]")
+        (tmp_path / "bad.yaml").write_text("[{point: [30, 90]}]")
+        places = {
+            "mask": mask,
+            "points": tmp_path / "points.yaml",
+            "bad": tmp_path / "bad.yaml",
+            "gone": tmp_path / "gone",
+        }
+        given = [argument.format(**places) for argument in arguments]
+        result = real("segment", folder, "-o", tmp_path / "out", *given)
+        assert result.status == 2
+        assert reason in one_line(result.err)
+        assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize(
+        ("size", "content", "reason"),
+        [
+            ((48, 64), None, "frame 0: mask must be (120, 160), but got (48, 64); 0 of 6 frames are in"),
+            (
+                None,
+                "[{points: [[30, 90]], frame: 2}]",
+                "frame 2: points alone are not enough for masker.name guided",
+            ),
+            (
+                None,
+                "[{points: [[30, 120]]}]",
+                "frame 0: points must lie in the image of 160x120, but got (30, 120)",
+            ),
+        ],
+    )
+    def test_one_that_does_not_fit_the_images_is_one_line(
+        self, real, tmp_path, folder, size, content, reason
+    ):
+        if content is None:
+            (tmp_path / "choice").write_bytes(cv2.imencode(".png", np.ones(size, np.uint8))[1].tobytes())
+        else:
+            (tmp_path / "choice").write_text(content)
+        option = "--mask" if content is None else "--points"
+        result = real("segment", folder, "-o", tmp_path / "out", option, tmp_path / "choice")
+        assert result.status == 2
+        assert reason in one_line(result.err)
 
 
 class TestOffline:

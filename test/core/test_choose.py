@@ -149,7 +149,7 @@ class TestAtRest:
         rig = make_rig(Film(pan))
         assert not any(result.instances for result in rig.play(6))
         chosen = rig.choose()
-        results = rig.play(20)
+        results = rig.play(16)
         for result in results:
             assert rig.score(result, chosen) > 0.7
             object_id, state = only(result)
@@ -165,7 +165,7 @@ class TestAtRest:
         object_id, _ = only(first)
         assert rig.score(first, object_id) > 0.9
         assert first.instances[0].first_seen == first.stamp
-        for result in rig.play(12):
+        for result in rig.play(6):
             assert only(result)[0] == object_id
             assert rig.score(result, object_id) > 0.7
 
@@ -181,7 +181,7 @@ class TestAtRest:
     def test_a_piece_of_the_background_does_not_spread_over_what_looks_like_it(self, make_rig):
         rig, piece = make_rig(), box(150, 90, 40, 40)
         rig.push(by_mask(piece))
-        for result in rig.play(15):
+        for result in rig.play(12):
             assert jaccard(result.labels > 0, rig.film.of_the_world(piece, result.index)) > 0.7
 
     def test_several_objects_have_each_their_id(self, make_rig):
@@ -234,7 +234,7 @@ class TestOnTheMove:
             else:
                 chosen = rig.choose()
             assert chosen != found
-        results = rig.play(15)
+        results = rig.play(10)
         assert {only(result)[0] for result in results} == {chosen}
         assert min(rig.score(result, chosen) for result in results) > 0.7
         assert only(results[-1])[1] is ObjectState.MOVING

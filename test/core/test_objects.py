@@ -470,17 +470,20 @@ class TestChosen:
             play.frame(_1=observation(speed=0.0, evidence=-9.0), _2=observation(speed=0.0))
         assert play.states == {1: ObjectState.STOPPED}
 
-    def test_it_is_stopped_as_soon_as_it_rests_and_moves_when_it_does(self, make_play):
+    def test_it_stands_from_the_first_frame_on_until_it_is_seen_to_move(self, make_play):
         play = make_play()
         states = []
-        for speed in (0.0, 0.0, 0.0, 3.0, 3.0):
+        for speed in (0.0, 0.0, 3.0, 3.0, *[0.0] * REST_FRAMES):
             play.frame(_1=observation(speed=speed))
             states.append(play.states[1])
-        assert (
-            states
-            == [ObjectState.MOVING] * (REST_FRAMES - 1) + [ObjectState.STOPPED] + [ObjectState.MOVING] * 2
-        )
-        assert play.registry.still == frozenset()
+        moving, stopped = ObjectState.MOVING, ObjectState.STOPPED
+        assert states == [stopped] * 2 + [moving] * 2 + [moving] * (REST_FRAMES - 1) + [stopped]
+
+    @pytest.mark.parametrize(("evidence", "state"), [(3.9, ObjectState.STOPPED), (4.0, ObjectState.MOVING)])
+    def test_speed_without_evidence_is_parallax(self, make_play, evidence, state):
+        play = make_play(min_evidence=4.0)
+        play.frame(_1=observation(speed=9.0, evidence=evidence))
+        assert play.states[1] is state
 
     def test_at_rest_it_stays_for_as_long_as_it_is_seen(self, make_play):
         play = make_play(keep_stopped=0.5)

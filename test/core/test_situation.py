@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,6 +88,18 @@ def test_positions_and_owners_are_those_of_the_movers(make_situation):
     assert situation.size == SIZE
     assert situation.positions.tolist() == [[2, 2], [3, 3], [5, 5]]
     assert situation.owners.tolist() == [1, 2, 3]
+
+
+class TestOwners:
+    def test_what_lies_on_a_chosen_object_and_carries_none_is_its_own(self, make_situation):
+        situation = replace(
+            make_situation(chosen=(2,), owners=(0, 0, 3)), under=np.array([2, 1, 2], np.int64)
+        )
+        assert situation.owners.tolist() == [2, 0, 3]
+
+    def test_of_others_that_is_to_be_found_out(self, make_situation):
+        situation = replace(make_situation(owners=(0, 1, 0)), under=np.array([2, 2, 0], np.int64))
+        assert situation.owners.tolist() == [0, 1, 0]
 
 
 class TestJoin:

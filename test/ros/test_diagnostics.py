@@ -60,7 +60,7 @@ def test_level_and_message(change: dict[str, object], level: bytes, told: str) -
 
 
 def test_what_was_reported_is_not_reported_again() -> None:
-    counts = replace(GOOD.counts, failed=1, bad=1, restarts=1, lost=50)
+    counts = replace(GOOD.counts, failed=1, bad=1, restarts=1, lost=50, reduced=1)
     assert status(replace(GOOD, counts=counts), before=counts).level == DiagnosticStatus.OK
 
 
@@ -79,6 +79,13 @@ def test_values() -> None:
     assert values["published.labels"] == "100"
     assert values["frames_answered"] == "100"
     assert values["last_restart"] == "size changed"
+
+
+def test_what_a_stage_left_undone_is_counted_and_told() -> None:
+    found = status(replace(GOOD, counts=replace(GOOD.counts, reduced=4, restarts=1)))
+    assert found.message == "less than wanted: cuda is out of memory"  # more than that a window is fresh
+    values = {pair.key: pair.value for pair in found.values}
+    assert (values["reduced"], values["last_reduction"]) == ("4", "cuda is out of memory")
 
 
 def test_stamps_of_another_clock_give_no_latency() -> None:

@@ -1,6 +1,9 @@
+"""Requests of `~/track_object` as prompts."""
+
 from __future__ import annotations
 
-import array
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,71 +13,107 @@ pytest.importorskip("motionseg_ros.srv", reason="the messages are not built (mak
 
 from geometry_msgs.msg import Point32
 from motionseg_ros.srv import TrackObject
+from sensor_msgs.msg import Image
 
 from motionseg_ros.core.errors import FrameError, PromptError
 from motionseg_ros.ros.requests import prompts_from_request
 
+pytestmark = pytest.mark.ros
 
-def request(
-    *points: tuple[float, float], labels: tuple[int, ...] = (), stamp: int = 0
-) -> TrackObject.Request:
-    made = TrackObject.Request(points=[Point32(x=x, y=y) for x, y in points], labels=list(labels))
-    made.header.stamp.sec, made.header.stamp.nanosec = divmod(stamp, 10**9)
-    return made
+MASK = np.zeros((6, 8), np.uint8)
+MASK[1:4, 2:7] = 255
+MASK[2, 3] = 1
 
 
-def with_mask(made: TrackObject.Request, mask: np.ndarray, padding: int = 0) -> TrackObject.Request:
-    rows = np.pad(mask, ((0, 0), (0, padding)), constant_values=9)
-    made.mask.height, made.mask.width = mask.shape
-    made.mask.encoding, made.mask.step = "mono8", rows.shape[1]
-    made.mask.data = array.array("B", rows.tobytes())
-    return made
+@pytest.fixture
+def make_request(image_of: Callable[..., Any]) -> Callable[..., Any]:
+    """``make_request(points, labels, mask=, encoding=, stamp=)``"""
+
+    def make(
+        points: Sequence[tuple[float, float]] = (),
+        labels: Sequence[int] = (),
+        mask: np.ndarray | None = None,
+        encoding: str = "mono8",
+        stamp: int = 0,
+    ) -> Any:
+        request = TrackObject.Request(labels=labels)
+        request.points = [Point32(x=float(x), y=float(y), z=9.0) for x, y in points]
+        request.header.stamp.sec, request.header.stamp.nanosec = divmod(stamp, 10**9)
+        if mask is not None:
+            request.mask = image_of(mask, 5, encoding)
+        return request
+
+    return make
 
 
-def test_points_without_labels_lie_on_the_object():
-    prompts, stamp = prompts_from_request(request((3.5, 4.25), (10, 20)))
-    assert prompts.points.tolist() == [[3.5, 4.25], [10, 20]]
-    assert prompts.labels.tolist() == [1, 1]
-    assert (prompts.mask, prompts.box, stamp) == (None, None, None)
-
-
-def test_labels_and_stamp():
-    prompts, stamp = prompts_from_request(request((1, 2), (3, 4), labels=(1, 0), stamp=5_000_000_007))
-    assert prompts.labels.tolist() == [1, 0]
-    assert stamp == 5_000_000_007
-
-
-@pytest.mark.parametrize("padding", [0, 3])
-@pytest.mark.parametrize("value", [1, 255])
-def test_a_mask_is_what_is_not_zero(padding, value):
-    mask = np.zeros((6, 8), np.uint8)
-    mask[2:4, 3:7] = value
-    prompts, _ = prompts_from_request(with_mask(request(), mask, padding))
-    np.testing.assert_array_equal(prompts.mask, mask > 0)
-    assert len(prompts.points) == 0
+def test_labels_are_those_of_the_message() -> None:
+    assert (TrackObject.Request.NEGATIVE, TrackObject.Request.POSITIVE) == (0, 1)
 
 
 @pytest.mark.parametrize(
-    ("points", "labels", "message"),
+    ("labels", "expected"), [([1, 0, 1], [1, 0, 1]), ([], [1, 1, 1])], ids=["labels", "none: all positive"]
+)
+def test_points(make_request: Any, labels: list[int], expected: list[int]) -> None:
+    prompts, stamp = prompts_from_request(make_request([(1.5, 2), (3, 4), (0, 0)], labels))
+    np.testing.assert_array_equal(prompts.points, np.float32([[1.5, 2], [3, 4], [0, 0]]))
+    assert prompts.labels.tolist() == expected
+    assert prompts.mask is None
+    assert prompts.box is None
+    assert stamp is None
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pixels"),
     [
-        ([], (), "a point on the object, or a mask, but got neither"),
-        ([(1, 2)], (0,), "a point on the object, or a mask, but got neither"),
-        ([(1, 2)], (1, 0), "one per point or none, but got 2 for 1 points"),
-        ([(1, 2)], (7,), r"POSITIVE \(1\) or NEGATIVE \(0\), but got 7"),
+        ("mono8", MASK),
+        ("8UC1", MASK),
+        ("mono16", MASK.astype("<u2") * 200),
+        ("bgr8", np.dstack((0 * MASK, 0 * MASK, MASK))),
     ],
 )
-def test_requests_that_say_nothing(points, labels, message):
-    with pytest.raises(PromptError, match=message):
-        prompts_from_request(request(*points, labels=labels))
+def test_a_mask_is_where_it_is_not_zero(make_request: Any, encoding: str, pixels: np.ndarray) -> None:
+    prompts, _ = prompts_from_request(make_request(mask=pixels, encoding=encoding))
+    np.testing.assert_array_equal(prompts.mask, MASK > 0)
+    assert len(prompts.points) == 0
 
 
-def test_points_off_the_object_do_with_a_mask():
-    prompts, _ = prompts_from_request(with_mask(request((1, 2), labels=(0,)), np.ones((4, 4), np.uint8)))
+def test_points_and_a_mask(make_request: Any) -> None:
+    prompts, _ = prompts_from_request(make_request([(1, 2)], [0], MASK))
     assert prompts.labels.tolist() == [0]
+    assert prompts.mask is not None
 
 
-def test_a_torn_mask():
-    made = with_mask(request(), np.ones((4, 4), np.uint8))
-    made.mask.data = array.array("B", bytes(7))
-    with pytest.raises(FrameError):
-        prompts_from_request(made)
+@pytest.mark.parametrize("size", [(0, 0), (0, 8), (6, 0)])
+def test_an_empty_mask_is_none(make_request: Any, size: tuple[int, int]) -> None:
+    request = make_request([(1, 2)])
+    request.mask = Image(height=size[0], width=size[1], encoding="mono8")
+    assert prompts_from_request(request)[0].mask is None
+
+
+@pytest.mark.parametrize("stamp", [1, 999_999_999, 10**9, 1_700_000_000_123_456_789])
+def test_the_stamp_says_which_image_is_meant(make_request: Any, stamp: int) -> None:
+    assert prompts_from_request(make_request([(1, 2)], stamp=stamp))[1] == stamp
+
+
+@pytest.mark.parametrize(
+    ("points", "labels", "reason"),
+    [
+        ([(1, 2), (3, 4)], [1], "labels must be one per point or none, but got 1 for 2 points"),
+        ([], [1], "but got 1 for 0 points"),
+        ([(1, 2), (3, 4)], [1, 2], r"labels must be POSITIVE \(1\) or NEGATIVE \(0\), but got 2"),
+        ([(1, 2), (3, 4)], [0, 0], "there must be a point on the object, or a mask, but got neither"),
+        ([], [], "there must be a point on the object, or a mask"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(
+    make_request: Any, points: list[tuple[float, float]], labels: list[int], reason: str
+) -> None:
+    with pytest.raises(PromptError, match=reason):
+        prompts_from_request(make_request(points, labels))
+
+
+def test_a_mask_that_is_no_image_is_refused(make_request: Any) -> None:
+    request = make_request(mask=MASK)
+    request.mask.data = request.mask.data[:10]
+    with pytest.raises(FrameError, match="data holds 10 bytes"):
+        prompts_from_request(request)

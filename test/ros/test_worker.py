@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -68,6 +68,92 @@ def test_calls_come_between_items(worker: Worker, recorder: Recorder) -> None:
     worker.submit("b")
     finish(recorder, 3)
     assert recorder.done == ["a", "call", "b"]
+
+
+def in_a_thread(function: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
+    """A thread that runs `function`, and a list for what that returns or raises."""
+    answers: list[object] = []
+
+    def run() -> None:
+        try:
+            answers.append(function())
+        except Exception as error:
+            answers.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, answers
+
+
+def test_ask_returns_what_the_function_returns(worker: Worker) -> None:
+    assert worker.ask(lambda: threading.current_thread().name, 5) == "worker"
+    assert worker.ask(lambda: None, 5) is None
+
+
+@pytest.mark.parametrize("error", [KeyError("no such object"), TimeoutError("the function's own")])
+def test_ask_raises_what_the_function_raises_and_the_worker_goes_on(
+    worker: Worker, recorder: Recorder, error: Exception
+) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        worker.ask(fail, 5)
+    assert caught.value is error
+    worker.submit("a")
+    finish(recorder, 1)
+    assert recorder.done == ["a"]
+
+
+def test_asked_functions_run_between_two_items(worker: Worker, recorder: Recorder) -> None:
+    worker.submit("a")
+    assert recorder.begun.wait(5)
+    worker.submit("b")
+    thread, answers = in_a_thread(lambda: worker.ask(lambda: recorder.done.append("asked") or 7, 5))
+    worker.call(lambda: recorder.done.append("call"))
+    time.sleep(0.05)
+    assert answers == []  # not while an item is in work
+    finish(recorder, 4)
+    thread.join(5)
+    assert answers == [7]
+    assert (recorder.done[0], recorder.done[3]) == ("a", "b")
+    assert set(recorder.done[1:3]) == {"asked", "call"}
+
+
+def test_what_was_not_begun_in_time_never_runs(worker: Worker, recorder: Recorder) -> None:
+    """The caller has been told that it failed: it must not take effect after all."""
+    worker.submit("a")
+    assert recorder.begun.wait(5)
+    begin = time.monotonic()
+    with pytest.raises(TimeoutError):
+        worker.ask(lambda: recorder.done.append("asked"), 0.05)
+    assert 0.05 <= time.monotonic() - begin < 2
+    worker.call(lambda: recorder.done.append("call"))
+    worker.submit("b")
+    finish(recorder, 3)
+    assert recorder.done == ["a", "call", "b"]
+
+
+def test_what_has_begun_is_waited_for(worker: Worker) -> None:
+    """Its effects are there, so the caller is to know of them."""
+
+    def slow() -> str:
+        time.sleep(0.3)
+        return "done"
+
+    assert worker.ask(slow, 0.1) == "done"
+
+
+def test_a_worker_that_was_stopped_does_not_answer(recorder: Recorder) -> None:
+    worker = Worker(recorder)
+    recorder.go.set()
+    with pytest.raises(TimeoutError):
+        worker.ask(lambda: recorder.done.append("asked"), 0.05)
+    worker.start()
+    worker.submit("a")
+    finish(recorder, 1)
+    assert worker.stop(5)
+    assert recorder.done == ["a"]
 
 
 def test_discard_empties_the_slot(worker: Worker, recorder: Recorder) -> None:
