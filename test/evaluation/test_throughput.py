@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 import time
 
 import numpy as np
@@ -28,13 +29,17 @@ class Waiting:
 
 
 class Hoarder:
-    """A segmenter that keeps a megabyte of every frame."""
+    """A segmenter that keeps a megabyte of every frame, from the system itself.
+
+    What other tests have let go would be used again otherwise, and this process would not grow.
+    """
 
     def __init__(self) -> None:
-        self._kept: list[np.ndarray] = []
+        self._kept: list[mmap.mmap] = []
 
     def push(self, frame: Frame) -> FrameResult:
-        self._kept.append(np.ones(2**20, dtype=np.uint8))
+        self._kept.append(mmap.mmap(-1, 2**20))
+        self._kept[-1].write(b"\1" * 2**20)
         return FrameResult(frame.index, frame.stamp, frame.frame_id, LABELS)
 
 
@@ -85,7 +90,7 @@ class TestMeasure:
         assert sorted(result.resident_mb) == [100, 200, 300, 400]
         # 100 MB more from frame 300 to frame 400.
         assert result.resident_mb[400] - result.resident_mb[300] == pytest.approx(100, abs=20)
-        assert result.memory_growth == result.resident_mb[400] / result.resident_mb[300] > 1.05
+        assert result.memory_growth == result.resident_mb[400] / result.resident_mb[300] > 1
         assert result.peak_mb >= result.resident_mb[400] * 0.99
 
     @pytest.mark.parametrize("frames", [1, MEMORY_MARK])
