@@ -117,7 +117,7 @@ class MotionSegmenter:
             )
         try:
             shape = self._chosen.begin(object_id, prompts, self._window, self._masker, back)
-        except PromptError:
+        except Exception:  # whatever it is, nothing is left of it
             self._registry.remove(object_id)
             self._masker.remove(object_id)
             raise

@@ -497,8 +497,8 @@ class TestOffline:
         assert read_whole(tmp_path / "out")[1]["complete"] is False
 
 
-class TestChosenObjects:
-    """Objects that the user points at, with the real pipeline."""
+class TestObjectsUnderAMovingCamera:
+    """Objects that the user has chosen and that do not move, with the real pipeline."""
 
     SIZE = (120, 160)
 
@@ -539,25 +539,3 @@ class TestChosenObjects:
                 truth[rows, left - 2 * index : right - 2 * index] = True
                 mine = labels == object_id
                 assert (mine & truth).sum() / (mine | truth).sum() > 0.6, (index, object_id)
-
-    @pytest.mark.parametrize(
-        ("points", "arguments", "reason"),
-        [
-            ("- points: [[80, 60]]", (), "frame 0: points alone are not enough for masker.name guided"),
-            ("- points: [[500, 60]]", (), "frame 0: points must lie in the image of 160x120"),
-            ("- points: [[80, 60]]", ("--offline",), "--points and --mask follow objects forward in time"),
-            ("- points: []", (), "chosen.yaml: 0.points: "),
-            ("- {points: [[80, 60]], frame: 6}", (), "has points in frame 6, but there are 6 frames"),
-        ],
-    )
-    def test_points_that_cannot_be_used(self, segment, tmp_path, points, arguments, reason):
-        (tmp_path / "chosen.yaml").write_text(points)
-        result = segment("--points", tmp_path / "chosen.yaml", *arguments)
-        assert result.returncode == 2
-        assert reason in one_line(result.stderr)
-
-    def test_a_mask_of_another_size(self, segment, tmp_path):
-        cv2.imwrite(str(tmp_path / "mask.png"), np.ones((40, 40), np.uint8))
-        result = segment("--mask", tmp_path / "mask.png")
-        assert result.returncode == 2
-        assert "frame 0: mask must be (120, 160), but got (40, 40)" in one_line(result.stderr)

@@ -77,6 +77,12 @@ def test_a_mask_is_where_it_is_not_zero(make_request: Any, encoding: str, pixels
     assert len(prompts.points) == 0
 
 
+def test_rows_of_a_mask_may_be_padded(make_request: Any) -> None:
+    request = make_request(mask=np.pad(MASK, ((0, 0), (0, 3)), constant_values=9))
+    request.mask.width = MASK.shape[1]
+    np.testing.assert_array_equal(prompts_from_request(request)[0].mask, MASK > 0)
+
+
 def test_points_and_a_mask(make_request: Any) -> None:
     prompts, _ = prompts_from_request(make_request([(1, 2)], [0], MASK))
     assert prompts.labels.tolist() == [0]

@@ -192,31 +192,3 @@ def test_a_stopped_worker_starts_again(recorder: Recorder) -> None:
 
 def test_stopping_what_never_started_is_allowed() -> None:
     assert Worker(print).stop(0)
-
-
-class TestAsk:
-    def test_brings_the_answer(self, worker: Worker) -> None:
-        assert worker.ask(lambda: 6 * 7, 5) == 42
-
-    def test_raises_what_the_function_raises(self, worker: Worker) -> None:
-        with pytest.raises(KeyError, match="this"):
-            worker.ask(lambda: {}["this"], 5)
-        assert worker.ask(lambda: 1, 5) == 1
-
-    def test_waits_for_the_item_in_work_and_comes_before_the_next(
-        self, worker: Worker, recorder: Recorder
-    ) -> None:
-        worker.submit("first")
-        assert recorder.begun.wait(5)
-        worker.submit("second")
-        threading.Timer(0.1, recorder.go.set).start()
-        assert worker.ask(lambda: list(recorder.done), 5) == ["first"]
-
-    def test_is_not_done_any_more_when_nobody_waits(self, worker: Worker, recorder: Recorder) -> None:
-        worker.submit("first")
-        assert recorder.begun.wait(5)
-        done = []
-        with pytest.raises(TimeoutError):
-            worker.ask(lambda: done.append(1), 0.05)
-        recorder.go.set()
-        assert worker.ask(lambda: list(done), 5) == []
