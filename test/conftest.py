@@ -237,3 +237,16 @@ def file_server(file_server_module: Any, monkeypatch: pytest.MonkeyPatch) -> Ite
 def fault(file_server_module: Any) -> Any:
     """The class `Fault` of the file server."""
     return file_server_module.Fault
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch sums in the same order; and where other programs run, its threads wait for one another busily."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

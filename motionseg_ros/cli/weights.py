@@ -110,7 +110,7 @@ def _table(rows: list[WeightsFile]) -> Table:
     for row in rows:
         size = "?" if row.size is None else decimal(row.size)
         state = f"[{colours[row.state]}]{row.state}[/]"
-        table.add_row(row.name, size, row.licence, row.option, state)
+        table.add_row(row.name, size, row.licence, row.option or "-", state)
     return table
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -33,3 +35,11 @@ class FlowEstimator:
             return np.zeros((h, w, 2), np.float32)
         flow = self._dis.calc(source.half.gray, target.half.gray, None)
         return cv2.resize(flow * (source.scale / source.half.scale), (w, h), interpolation=cv2.INTER_LINEAR)
+
+
+@lru_cache(maxsize=4)
+def pixel_grid(h: int, w: int) -> np.ndarray:
+    """(h, w, 2) float32: the x and y of every pixel; shared, so not to be written to."""
+    grid = np.stack(np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32)), axis=-1)
+    grid.flags.writeable = False
+    return grid

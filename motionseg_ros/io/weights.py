@@ -34,7 +34,7 @@ class WeightsFile(BaseModel):
     size: int | None = Field(gt=0)
     sha256: str | None = Field(pattern=r"^[0-9a-f]{64}$")
     licence: str
-    option: str
+    option: str | None
 
     @property
     def path(self) -> Path:

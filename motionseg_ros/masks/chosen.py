@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from ..core.background import BackgroundMotion
+from ..core.flow import pixel_grid
 from ..core.image import WorkingImage
-from .dense_motion import pixel_grid
 
 # Share of an object's pixels that must move on their own for it not to be held.
 MOVES = 0.5

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import reduce
 
 import cv2
 import numpy as np
 
 from ..core.background import BackgroundMotion
-from ..core.flow import LEAST_SIDE, make_flow
+from ..core.flow import LEAST_SIDE, make_flow, pixel_grid
 from ..core.image import WorkingImage
 from ..core.threads import map_in_threads
 from ..core.window import SlidingWindow
@@ -177,14 +177,6 @@ def _enlarge(field: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if field.dtype == bool:
         return cv2.resize(field.view(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST).view(bool)
     return cv2.resize(field, size[::-1], interpolation=cv2.INTER_LINEAR)
-
-
-@lru_cache(maxsize=4)
-def pixel_grid(h: int, w: int) -> np.ndarray:
-    """(h, w, 2) float32: the x and y of every pixel; shared, so not to be written to."""
-    grid = np.stack(np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32)), axis=-1)
-    grid.flags.writeable = False
-    return grid
 
 
 def photometric_error(lab: np.ndarray, earlier: np.ndarray, homography: np.ndarray) -> np.ndarray:

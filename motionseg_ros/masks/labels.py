@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .dense_motion import pixel_grid
+from ..core.flow import pixel_grid
 
 
 def carry(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.config import PointsConfig
 from ..core.errors import PromptError
-from ..core.flow import FlowEstimator
+from ..core.flow import FlowEstimator, pixel_grid
 from ..core.protocols import QueryTracker, VideoMasker
 from ..core.types import MaskLogits, Prompts
 from ..core.window import SlidingWindow
@@ -88,7 +88,7 @@ class ChosenObjects:
             labels = np.concatenate([labels, of])
         try:
             masker.choose(object_id, Prompts(points[visible], prompts.labels[visible], prompts.box, mask))
-        except PromptError:
+        except Exception:  # whatever it is, nothing is left of it
             self._tracker.remove(queries)
             raise
         self._objects[object_id] = _Chosen(queries, labels)
@@ -153,9 +153,8 @@ def carry_mask(mask: np.ndarray, window: SlidingWindow, back: int) -> np.ndarray
         raise ValueError(f"back must be less than {len(window)}, but got {back}")
     flow = FlowEstimator()
     h, w = window.newest.size
-    grid = np.stack(np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32)), axis=-1)
     small = cv2.resize(mask.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
     for gap in range(back - 1, -1, -1):
-        source = grid + flow(window.back(gap), window.back(gap + 1))
+        source = pixel_grid(h, w) + flow(window.back(gap), window.back(gap + 1))
         small = cv2.remap(small, source, None, cv2.INTER_LINEAR)
     return cv2.resize(small, mask.shape[::-1], interpolation=cv2.INTER_LINEAR) > 0.5

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from motionseg_ros.core.flow import LEAST_SIDE, FlowEstimator
+from motionseg_ros.core.flow import LEAST_SIDE, FlowEstimator, pixel_grid
 from motionseg_ros.core.image import WorkingImage
 from motionseg_ros.core.types import Frame
 
@@ -35,3 +35,9 @@ def test_too_small_to_tell():
     flow = FlowEstimator()(image(size=(side, 200)), image((3, 0), size=(side, 200)))
     assert flow.shape == (side, 200, 2)
     assert not flow.any()
+
+
+def test_pixel_grid_is_x_and_y():
+    grid = pixel_grid(3, 5)
+    assert grid.shape == (3, 5, 2)
+    np.testing.assert_array_equal(grid[1, 4], [4, 1])

@@ -11,7 +11,6 @@ from motionseg_ros.masks.dense_motion import (
     DenseMotion,
     DenseMotionEstimator,
     photometric_error,
-    pixel_grid,
 )
 
 
@@ -141,12 +140,6 @@ class TestPhotometricError:
         lab = earlier + np.uint8([10, 20, 0])
         np.testing.assert_allclose(photometric_error(lab, earlier, np.eye(3)), 30)
         np.testing.assert_allclose(photometric_error(earlier, lab, np.eye(3)), 30)
-
-
-def test_pixel_grid_is_x_and_y():
-    grid = pixel_grid(3, 5)
-    assert grid.shape == (3, 5, 2)
-    np.testing.assert_array_equal(grid[1, 4], [4, 1])
 
 
 @pytest.mark.parametrize(

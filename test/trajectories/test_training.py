@@ -38,15 +38,6 @@ CONFIG = TrainingConfig(
 NETWORK = NetworkConfig(width=8, hidden=8, layers=1)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small matrices, and a machine that has other work."""
-    former = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(former)
-
-
 def silent(_step: int, _curves: dict[str, float]) -> None:
     pass
 

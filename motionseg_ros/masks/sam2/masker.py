@@ -92,7 +92,9 @@ class Sam2Masker:
         Raises:
             ModelError: the device has not enough memory for a single frame.
         """
-        self._expected = self._expect(window) if self._image is not None else {}
+        if self._image is not None:  # the frame before, with what its prompts came to
+            self._remember_shapes()
+            self._expected = self._expect(window)
         self._relief = max(0, self._relief - 1)
         self._warning = None
         self._size = window.frame.size
@@ -111,7 +113,6 @@ class Sam2Masker:
             raise ValueError("push needs the frame's features; call watch first")
         self._within_memory(lambda: self._predictor.track(self._expected))
         self._logits = None
-        self._remember_shapes()
 
     def add(self, object_id: int, prompts: Prompts) -> None:
         """Add an object, or prompt a known one again, in the newest frame.
@@ -205,7 +206,7 @@ class Sam2Masker:
     # Motion-guided prompts
 
     def _remember_shapes(self) -> None:
-        """Note the objects' masks at working size, for the prompts of the next frame."""
+        """Note the objects' masks at working size, for where they should be in the next frame."""
         if not (self._config.sparse_prompts or self._config.dense_prompts):
             return
         size = self._image.size

@@ -55,9 +55,5 @@ def frames() -> Callable[[int], list[np.ndarray]]:
 
 
 @pytest.fixture(autouse=True)
-def _one_way_to_sum():
-    """Sums are made in the same order however many threads torch may take."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread: None) -> None:
+    """For every test here."""

@@ -239,7 +239,7 @@ class TestMotionGuidedPrompts:
 
     def test_not_before_motion_is_known(self):
         expected = self.run(dense_prompts=False).predictor.expected
-        assert [1 in frame for frame in expected] == [False, False, False, True, True, True]
+        assert [1 in frame for frame in expected] == [False, False, True, True, True, True]
 
     def test_not_after_it_was_out_of_sight(self):
         rig = self.run(dense_prompts=False)

@@ -40,8 +40,5 @@ def frames() -> Callable[..., list[np.ndarray]]:
 
 
 @pytest.fixture(autouse=True)
-def _one_way_to_sum():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread: None) -> None:
+    """For every test here."""
