@@ -153,7 +153,9 @@ def test_the_real_table_fits_80_columns(monkeypatch):
     lines = run("list").stdout.splitlines()
     assert max(map(len, lines)) <= 80
     for entry in weights.catalogue().values():
-        assert any({entry.name, entry.option or "-", "missing"} <= set(line.split()) for line in lines), entry.name
+        assert any({entry.name, entry.option or "-", "missing"} <= set(line.split()) for line in lines), (
+            entry.name
+        )
 
 
 def test_list_as_json(folder):
