@@ -154,6 +154,36 @@ def make_bag(tmp_path: Path, ros: SimpleNamespace) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def make_depth_bag(tmp_path: Path, ros: SimpleNamespace) -> Callable[..., Path]:
+    """Writes square images on /camera/image_raw and the depth that goes with them on /camera/depth -> folder.
+
+    Args:
+        depths: one depth image for each, (h, w) uint16 mm or float32 m; None where its message is lost.
+        offset: of the depth images' stamps, ns.
+        others: further (topic, message, recorder's time in ns); those at 0 come first.
+    """
+
+    def make(
+        depths: Sequence[np.ndarray | None],
+        storage: str = "mcap",
+        name: str = "with_depth",
+        offset: int = 0,
+        others: Sequence[tuple[str, Any, int]] = (),
+    ) -> Path:
+        messages = list(others)
+        for index, (image, depth) in enumerate(zip(square_images(len(depths)), depths, strict=True)):
+            stamp, time = 100 * SECOND + index * SECOND // 10, 200 * SECOND + index * SECOND // 10
+            messages.append(("/camera/image_raw", ros.image(image, stamp), time))
+            if depth is not None:
+                encoding = "32FC1" if depth.dtype == np.float32 else "16UC1"
+                message = ros.image(depth, stamp + offset, encoding, "depth_camera")
+                messages.append(("/camera/depth", message, time + 1))
+        return write_bag(tmp_path / name, sorted(messages, key=lambda message: message[2]), storage)
+
+    return make
+
+
+@pytest.fixture
 def make_folder(tmp_path: Path) -> Callable[..., Path]:
     """Writes square images as numbered PNG files: ``make_folder(count)`` -> folder."""
     import cv2
@@ -237,6 +267,28 @@ def file_server(file_server_module: Any, monkeypatch: pytest.MonkeyPatch) -> Ite
 def fault(file_server_module: Any) -> Any:
     """The class `Fault` of the file server."""
     return file_server_module.Fault
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """``gpus(first=200, second=30)``: as if these were in use, with their greatest memory so far in MB.
+
+    Returns a list of what is asked of them.
+    """
+    from motionseg_ros.device import memory
+
+    def put(**peaks: int) -> list[str]:
+        names, asked = list(peaks), []
+        cuda = SimpleNamespace(
+            device_count=lambda: len(names),
+            get_device_name=lambda index: names[index],
+            max_memory_reserved=lambda index: peaks[names[index]] * 2**20,
+            empty_cache=lambda: asked.append("empty_cache"),
+        )
+        monkeypatch.setattr(memory, "_cuda", lambda: cuda)
+        return asked
+
+    return put
 
 
 @pytest.fixture

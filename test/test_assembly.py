@@ -25,7 +25,7 @@ STAGES = [
     for o in options()
     if o.name.endswith(".name")
     for choice in o.choices
-    if choice not in ("sam2", "prompting", "tapir")
+    if choice not in ("sam2", "prompting", "tapir", "depth_anything", "dinov2", "seganymo")
 ]
 
 
@@ -58,7 +58,7 @@ def test_two_pipelines_share_no_state():
         (
             "tapnet",
             {"tracker.name": "tapir", "tapir.weights": "x.pt"},
-            "pip install torch git+https://github.com/google-deepmind/tapnet",
+            "pip install 'motionseg_ros[tapir]' && pip install --no-deps git+https://github.com/google-deepmind/tapnet",
         ),
         ("sam2", {"masker.name": "sam2", "sam2.weights": "x.pt"}, "pip install 'motionseg_ros[sam2]'"),
     ],
@@ -80,7 +80,13 @@ def test_a_package_that_is_not_installed_is_named(package, values, advice):
 
 @pytest.mark.parametrize(
     ("values", "name"),
-    [({"tracker.name": "tapir"}, "bootstapir_causal"), ({"masker.name": "sam2"}, "sam2.1_tiny")],
+    [
+        ({"tracker.name": "tapir"}, "bootstapir_causal"),
+        ({"depth.name": "depth_anything"}, "depth_anything_v2_small"),
+        ({"classifier.name": "seganymo"}, "seganymo"),
+        ({"classifier.name": "seganymo", "semantics.name": "dinov2"}, "dinov2_base seganymo"),
+        ({"masker.name": "sam2"}, "sam2.1_tiny"),
+    ],
 )
 def test_weights_that_are_missing_are_named(monkeypatch, tmp_path, values, name):
     monkeypatch.setenv("MOTIONSEG_WEIGHTS", str(tmp_path))

@@ -18,7 +18,14 @@ from motionseg_ros.io.config_files import PROFILES
 
 ROOT = Path(__file__).resolve().parent.parent
 
-FIXED = ("node.image_transport", "node.reliability", "node.publish_queue")
+FIXED = (
+    "node.image_transport",
+    "node.reliability",
+    "node.publish_queue",
+    "depth.name",
+    "depth.tolerance",
+    "depth.rectified",
+)
 COMMANDS_ONLY = ("source.on_discontinuity",)
 
 _REFERENCE_HEAD = """\
@@ -70,8 +77,9 @@ An option of the commands only, because the node always begins a fresh window: {
 """
 
 _GPU_HEAD = """\
-# The profile `gpu`: what it changes in the defaults. Its options are in the groups `sam2` and `prompting` of
-# config/cpu.yaml, which has all options; its weights come with: motionseg weights download sam2.1_tiny
+# The profile `gpu`: what it changes in the defaults. The options of its stages are in the groups `tapir`, `depth`,
+# `semantics`, `classifier`, `sam2` and `prompting` of config/cpu.yaml, which has all options; its weights come with:
+# motionseg weights download --config gpu
 #
 # Written by tools/generate_docs.py from motionseg_ros/io/config_files.py: change that, not this.
 /**:
@@ -115,9 +123,11 @@ def profile() -> str:
 def gpu_profile() -> str:
     """config/gpu.yaml."""
     lines = []
-    for name, value in sorted(PROFILES["gpu"].items()):
-        group, leaf = name.split(".")
-        lines += [f"    {group}:", f"      {leaf}: {scalar(value)}"]
+    changes = PROFILES["gpu"]
+    for group in sorted({name.partition(".")[0] for name in changes}):
+        lines.append(f"    {group}:")
+        members = [name for name in changes if name.startswith(f"{group}.")]
+        lines += [f"      {name.partition('.')[2]}: {scalar(changes[name])}" for name in members]
     return _GPU_HEAD + "\n".join(lines) + "\n"
 
 

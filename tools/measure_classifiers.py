@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from motionseg_ros.assembly import _classifier
+from motionseg_ros.assembly import build_classifier
 from motionseg_ros.core.config import Config
 from motionseg_ros.core.errors import ConfigError, MotionSegError
 from motionseg_ros.core.pipeline import MIN_VISIBLE
@@ -134,7 +134,9 @@ def make_classifiers(
         if name == "homography":
             made[name] = measure.HomographyClassifier()
         else:
-            made[name] = _classifier(config.with_values({"classifier.name": name}, f"--classifier {name}"))
+            made[name] = build_classifier(
+                config.with_values({"classifier.name": name}, f"--classifier {name}")
+            )
     for path in checkpoints:
         if not path.is_file():
             raise ConfigError(f"--checkpoint {path}: no such file; check the path")

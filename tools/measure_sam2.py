@@ -13,6 +13,8 @@ import time
 
 import numpy as np
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from motionseg_ros.core.background import fit_background
 from motionseg_ros.core.config import Sam2Config
@@ -90,6 +92,11 @@ def main() -> None:
         else f"CPU, {torch.get_num_threads()} threads"
     )
     print(f"{options.model} at {options.resolution} px on {name}, images {options.size[1]}x{options.size[0]}")
+    # Fused attention is not counted on every device.
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        masker._predictor.see(Frame(np.zeros((*options.size, 3), np.uint8)))
+    print(f"image encoder: {counter.get_total_flops() / 1e9:.1f} GFLOP")
+    masker.reset()
     print("| objects | encode, ms | track, ms | masks, ms | frames/s |\n|---|---|---|---|---|")
     for count in options.objects:
         steps = measure(masker, count, options.frames, options.warm, tuple(options.size))

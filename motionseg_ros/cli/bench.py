@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 CLIP_LENGTH = 60
 """Frames kept in memory, at most, and played back and forth: neither rendering nor decoding is measured."""
 RENDERED_SIZE = (854, 480)
-SPEED_ONLY = {"source": "SOURCE", "topic": "--topic", "frames": "--frames", "size": "--size"}
+SPEED_ONLY = {
+    "source": "SOURCE",
+    "topic": "--topic",
+    "frames": "--frames",
+    "size": "--size",
+    "random_weights": "--random-weights",
+}
 QUALITY_ONLY = {"scene": "--scene", "workers": "--workers", "sheets": "--sheets", "cache": "--cache"}
 
 
@@ -29,7 +35,10 @@ def bench(
         typer.Argument(help="Recording, video or folder to take images from; else a scene is rendered."),
     ] = None,
     config: Annotated[
-        str, typer.Option(help="Profile (cpu, gpu) or YAML file.", metavar="cpu|gpu|FILE")
+        str,
+        typer.Option(
+            "--config", "--profile", help="Profile (cpu, gpu) or YAML file.", metavar="cpu|gpu|FILE"
+        ),
     ] = "cpu",
     set_: Annotated[
         list[str] | None,
@@ -45,6 +54,13 @@ def bench(
         str | None,
         typer.Option(help="Image size; the source's own by default, else 854x480.", metavar="WxH"),
     ] = None,
+    random_weights: Annotated[
+        bool,
+        typer.Option(
+            "--random-weights",
+            help="Download nothing: models have random weights, under which they take the same effort.",
+        ),
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Also write everything measured to this file.")] = None,
     quality: Annotated[
         bool, typer.Option("--quality", help="Score the rendered benchmark instead of measuring speed.")
@@ -66,11 +82,13 @@ def bench(
 ) -> None:
     """Measure frames per second, latency per stage and memory on a clip played back and forth; or masks and ids."""
     from json import dumps
+    from time import perf_counter
 
     from rich.console import Console
     from rich.progress import Progress
 
-    from ..assembly import build_segmenter
+    from ..assembly import build_segmenter, weights_of
+    from ..core.errors import ConfigError
     from ..evaluation.throughput import back_and_forth, measure
     from ..io.atomic import write_atomic
     from ..io.config_files import load_config
@@ -82,22 +100,34 @@ def bench(
 
         bench_quality(settings, scene or (), workers, sheets, cache, json)
         return
+    if settings.depth.name == "sensor":
+        raise ConfigError("depth.name sensor: bench has no depth images; choose another")
     wanted = _parse_size(size) if size else None
-    segmenter = build_segmenter(settings)
     progress_console = Console(stderr=True)
+    with progress_console.status("Loading"):
+        begin = perf_counter()
+        segmenter = build_segmenter(settings, random_weights=random_weights)
+        ready = perf_counter() - begin
     with progress_console.status("Reading" if source else "Rendering"):
         length, shown = min(frames, CLIP_LENGTH), wanted or RENDERED_SIZE
         clip = _read_clip(source, topic, length, wanted) if source else _render_clip(length, shown)
+    if weights_of(settings):  # as the node does
+        with progress_console.status("Warming up"):
+            begin = perf_counter()
+            segmenter.warm_up(clip[0].size)
+            ready += perf_counter() - begin
     with Progress(console=progress_console, transient=True) as progress:
         task = progress.add_task("Measuring", total=frames)
         looped = back_and_forth(clip, frames, _period_ns(clip))
         result = measure(segmenter, looped, on_frame=lambda: progress.advance(task))
     name = str(source) if source else "rendered scene"
+    if random_weights:
+        name += ", random weights"
     console = Console()
     console.print(_latency_table(result))
-    console.print(_headline(result, name, clip), highlight=False, soft_wrap=True)
+    console.print(_headline(result, name, clip, ready), highlight=False, soft_wrap=True)
     if json:
-        content = _document(result, name, clip, settings)
+        content = _document(result, name, clip, settings) | {"ready_after_s": ready}
         write_atomic(json, dumps(content, indent=1, allow_nan=False).encode() + b"\n")
 
 
@@ -200,6 +230,7 @@ def versions() -> dict[str, Any]:
     import numpy as np
 
     from .. import __version__
+    from ..device.memory import gpu_names
 
     return {
         "motionseg_ros": __version__,
@@ -207,6 +238,7 @@ def versions() -> dict[str, Any]:
         "numpy": np.__version__,
         "opencv": cv2.__version__,
         "platform": platform.platform(),
+        "gpus": gpu_names(),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
 
@@ -216,18 +248,20 @@ def _latency_table(result: Throughput) -> Table:
     from rich.table import Table
 
     table = Table("stage", box=SIMPLE_HEAD, title="Latency, ms", title_justify="left")
-    for column in ("median", "p95", "mean", "frames"):
+    for column in ("median", "p95", "p99", "max", "mean", "frames"):
         table.add_column(column, justify="right")
     for stage, latency in result.latency_ms.items():
-        figures = (latency.median, latency.p95, latency.mean)
+        figures = (latency.median, latency.p95, latency.p99, latency.largest, latency.mean)
         table.add_row(stage, *(f"{figure:.2f}" for figure in figures), str(latency.frames))
     return table
 
 
-def _headline(result: Throughput, name: str, clip: list[Frame]) -> str:
+def _headline(result: Throughput, name: str, clip: list[Frame], ready: float) -> str:
     height, width = clip[0].size
     lines = [
-        f"{result.frames_per_second:.1f} frames/s over {result.frames} frames of {width}x{height} ({name})"
+        f"{result.frames_per_second:.1f} frames/s over {result.frames} frames of {width}x{height} ({name})",
+        f"{result.trajectories:.0f} trajectories and {result.objects:.1f} objects in a frame, on average; "
+        f"ready after {ready:.1f} s",
     ]
     if result.peak_mb is not None:
         clip_mb = sum(frame.image.nbytes for frame in clip) / 2**20
@@ -235,6 +269,8 @@ def _headline(result: Throughput, name: str, clip: list[Frame]) -> str:
             f"resident memory {result.resident_mb[result.frames]:.0f} MB, peak {result.peak_mb:.0f} MB "
             f"(the clip: {clip_mb:.0f} MB)"
         )
+    if result.gpu_peak_mb is not None:
+        lines.append(f"GPU memory, peak {result.gpu_peak_mb:.0f} MB")
     if result.memory_growth is not None:
         lines.append(f"memory after {result.frames} frames over that after 300: {result.memory_growth:.3f}")
     return "\n".join(lines)

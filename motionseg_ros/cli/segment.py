@@ -29,6 +29,14 @@ def segment(
     topic: Annotated[
         str | None, typer.Option(help="Image topic; needed where a recording has several.")
     ] = None,
+    depth_topic: Annotated[
+        str | None,
+        typer.Option(help="Topic of a recording with depth images that are registered to the images."),
+    ] = None,
+    camera_info_topic: Annotated[
+        str | None,
+        typer.Option(help="Topic with the calibration; by default camera_info beside the image topic."),
+    ] = None,
     offline: Annotated[
         bool,
         typer.Option("--offline", help="Use all frames for each: forward and backward in time, joined."),
@@ -49,7 +57,7 @@ def segment(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ..assembly import build_segmenter
-    from ..core.errors import PromptError
+    from ..core.errors import ConfigError, PromptError
     from ..io.choices import Choices, Choosing, read_mask, read_points
     from ..io.config_files import load_config
     from ..io.passes import PHASES
@@ -58,18 +66,27 @@ def segment(
     from ..io.writers import open_writer
 
     settings = load_config(config, set_ or ())
+    if depth_topic is not None and settings.depth.name == "none":
+        settings = settings.with_values({"depth.name": "sensor"}, origin="--depth-topic")
+    if (settings.depth.name == "sensor") != (depth_topic is not None):
+        raise ConfigError(
+            f"depth.name {settings.depth.name} does not go with "
+            f"{'--depth-topic' if depth_topic else 'leaving --depth-topic out'}"
+        )
     choices: Choices = read_points(points) if points else {}
     for number, masks in (read_mask(mask) if mask else {}).items():
         choices.setdefault(number, []).extend(masks)
     if choices and offline:
         raise PromptError("--points and --mask follow objects forward in time: leave --offline out")
-    segmenters = [build_segmenter(settings) for _ in range(2 if offline else 1)]
+    segmenters = [build_segmenter(settings, offline=offline) for _ in range(2 if offline else 1)]
     chooser = Choosing(segmenters[0], choices) if choices else None
     phases = PHASES if offline else ("segment",)
     reached = dict.fromkeys(phases, 0)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with open_source(source, topic) as frames, _interruptible() as interrupt:
+    depth = settings.depth
+    opened = open_source(source, topic, depth_topic, camera_info_topic, depth.rectified, depth.tolerance)
+    with opened as frames, _interruptible() as interrupt:
         writer = open_writer(out, source=source, overlay=overlay, overwrite=overwrite, fps=frames.fps)
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
             tasks = {

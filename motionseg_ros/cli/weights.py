@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.table import Table
 
     from ..io.weights import WeightsFile
 
 weights = typer.Typer(help="Download and check the weights of stages that need some.", no_args_is_help=True)
 
-Names = Annotated[list[str], typer.Argument(help="As `motionseg weights list` tells them.", metavar="NAME")]
+OptionalNames = Annotated[
+    list[str] | None, typer.Argument(help="As `motionseg weights list` tells them.", metavar="NAME")
+]
 
 
 @weights.command("list")
@@ -38,7 +42,22 @@ def list_weights(
 
 @weights.command()
 def download(
-    names: Names,
+    names: OptionalNames = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            help="Also all that this profile or YAML file takes from the store.", metavar="cpu|gpu|FILE"
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="With --config: replace one option; may be repeated.", metavar="KEY=VALUE"
+        ),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="With --config: also what `motionseg segment --offline` takes.")
+    ] = False,
     mirror: Annotated[
         str | None,
         typer.Option(
@@ -49,10 +68,20 @@ def download(
     ] = None,
 ) -> None:
     """Download weights into the store; what was broken off before goes on where it was."""
+    from ..core.errors import ConfigError
     from ..io.weights import find, source_url
 
+    chosen = list(names or ())
+    if config is not None:
+        chosen += [name for name in _taken_by(config, set_ or (), offline) if name not in chosen]
+    elif set_ or offline:
+        raise ConfigError("--set and --offline say more about --config, which is missing")
+    elif not chosen:
+        raise ConfigError("give names, as `motionseg weights list` tells them, or --config with a profile")
+    if not chosen:
+        typer.echo(f"{config} needs no weights from the store")
     # All names and addresses first: a slip of the pen in the last one shows before the first has taken an hour.
-    wanted = [(entry, source_url(entry, mirror)) for entry in map(find, names)]
+    wanted = [(entry, source_url(entry, mirror)) for entry in map(find, chosen)]
     for entry, url in wanted:
         if entry.state == "present":
             typer.echo(f"{entry.name}: {entry.path} (it was there already)")
@@ -95,6 +124,17 @@ def path(
     typer.echo(locate(name) if name else store())
 
 
+def _taken_by(config: str, overrides: Iterable[str], offline: bool) -> list[str]:
+    """Names of the weights that a configuration takes from the store; of an offline run, too, if `offline`."""
+    from ..assembly import weights_of
+    from ..io.config_files import load_config
+
+    settings = load_config(config, overrides)
+    runs = (False, True) if offline else (False,)
+    files = [file for run in runs for file in weights_of(settings, offline=run).values()]
+    return list(dict.fromkeys(file.name for file in files if not file.given))
+
+
 def _table(rows: list[WeightsFile]) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.filesize import decimal
@@ -110,7 +150,7 @@ def _table(rows: list[WeightsFile]) -> Table:
     for row in rows:
         size = "?" if row.size is None else decimal(row.size)
         state = f"[{colours[row.state]}]{row.state}[/]"
-        table.add_row(row.name, size, row.licence, row.option or "-", state)
+        table.add_row(row.name, size, row.licence, row.option, state)
     return table
 
 

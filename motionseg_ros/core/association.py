@@ -236,6 +236,8 @@ def _loosely_joined(links: np.ndarray, among: np.ndarray) -> list[np.ndarray]:
     degree = weight.sum(1)
     scaled = weight / np.sqrt(degree[:, None] * degree)
     _, vectors = eigh(scaled, subset_by_index=(len(rows) - 2, len(rows) - 2))
+    if not vectors.size:  # of values that are all alike LAPACK may find none; such a group holds together
+        return parts
     side = vectors[:, 0] / np.sqrt(degree) > 0
     across = weight[side][:, ~side].sum()
     if min(side.sum(), (~side).sum()) < LEAST_CUT:

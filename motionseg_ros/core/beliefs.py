@@ -42,6 +42,11 @@ class TrajectoryBeliefs:
         self._owners = np.zeros(0, np.int64)
         self._under = np.zeros(0, np.int64)
 
+    @property
+    def count(self) -> int:
+        """Living trajectories."""
+        return len(self._ids)
+
     def survival(self, ids: np.ndarray) -> float:
         """Share of the trajectories known so far that are among `ids`; 1 while there are too few to tell."""
         if len(self._ids) < LEAST_POPULATION:

@@ -114,23 +114,112 @@ class TapirConfig(_Group):
         12, ge=0, le=1000, description="Frames for which a hidden point keeps its slot, to be found again."
     )
     chunk: int = Field(
-        512, ge=1, le=16384, description="Trajectories that are computed at a time: fewer need less memory."
+        512,
+        ge=1,
+        le=16384,
+        description="Trajectories that are computed at a time: fewer need less memory (with --offline about 0.2 MB "
+        "for each and frame of the window).",
+    )
+    offline: Literal["whole_window", "causal"] = Field(
+        "whole_window",
+        description="With --offline: BootsTAPIR that sees all frames of the window for each, or the causal one.",
+    )
+    offline_weights: str = Field(
+        "",
+        description="The checkpoint for whole_window; empty for `bootstapir` in the store of `motionseg weights`.",
+    )
+
+
+class DepthConfig(_Group):
+    """The depth along the trajectories, for the classifier."""
+
+    name: Literal["none", "sensor", "depth_anything"] = Field(
+        "none",
+        description="Where depth comes from: nowhere, the robot's own depth camera, or Depth Anything V2 Small, whose "
+        "options are the others here.",
+    )
+    weights: str = Field(
+        "",
+        description="The model's file; empty for `depth_anything_v2_small` in the store of `motionseg weights`.",
+    )
+    device: str = Field(
+        "auto", description="Where it runs: cpu, cuda, cuda:1, ...; auto for CUDA if there is."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="What it computes in: auto for bfloat16 on CUDA and float32 on a CPU."
+    )
+    every: int = Field(
+        4, ge=1, le=64, description="Frames from one key frame to the next; between them depth is kept."
+    )
+    resolution: int = Field(
+        518,
+        ge=70,
+        le=1036,
+        multiple_of=14,
+        description="Shorter side to which images are scaled, px; trained with 518, less is faster.",
+    )
+    tolerance: float = Field(
+        0.02,
+        gt=0,
+        le=1,
+        description="`sensor`: farthest that the stamps of an image and its depth image lie apart, s.",
+    )
+    rectified: bool = Field(
+        False,
+        description="`sensor`: the images are rectified, so that P of camera_info is theirs and there is no "
+        "distortion.",
+    )
+
+
+class SemanticsConfig(_Group):
+    """What the trajectories lie on, for the classifier of Segment Any Motion (arXiv 2503.22268, section 3.3)."""
+
+    name: Literal["none", "dinov2"] = Field(
+        "none", description="Nothing, or the keys of DINOv2 ViT-B/14, whose options are the others here."
+    )
+    weights: str = Field(
+        "", description="The model's file; empty for `dinov2_base` in the store of `motionseg weights`."
+    )
+    device: str = Field(
+        "auto", description="Where it runs: cpu, cuda, cuda:1, ...; auto for CUDA if there is."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="What it computes in: auto for bfloat16 on CUDA and float32 on a CPU."
+    )
+    stride: int = Field(
+        7,
+        ge=7,
+        le=14,
+        multiple_of=7,
+        description="Px from one patch to the next: 7 as in the release, or 14, which is several times faster.",
+    )
+    max_side: int = Field(
+        1000,
+        ge=64,
+        le=4096,
+        description="Longer side to which larger images are scaled down, px (release: 1000).",
     )
 
 
 class ClassifierConfig(_Group):
     """The trajectory classifier. Excess: log of a trajectory's residual over the spread of all residuals."""
 
-    name: Literal["learned", "geometric"] = Field("learned", description="Which trajectory classifier.")
+    name: Literal["learned", "seganymo", "geometric"] = Field(
+        "learned",
+        description="Which trajectory classifier: this package's own network, the one released with Segment Any "
+        "Motion (needs torch), or one without weights.",
+    )
     weights: str = Field(
         "",
-        description="Weights of `learned`: a .safetensors file of `motionseg train`, or the released SegAnyMo "
-        "checkpoint (needs torch); empty for those that are shipped.",
+        description="`learned`: a file of `motionseg train`, empty for the one that is shipped. `seganymo`: its "
+        "checkpoint, empty for `seganymo` in the store of `motionseg weights`.",
     )
-    device: str = Field("cpu", description="Where the SegAnyMo checkpoint runs: cpu or cuda.")
+    device: str = Field(
+        "auto", description="Where `seganymo` runs: cpu, cuda, cuda:1, ...; auto for CUDA if there is."
+    )
     depth_mode: Literal["fixed", "reference"] = Field(
         "fixed",
-        description="Where the SegAnyMo checkpoint reads depth: at the points, or elsewhere as its release does.",
+        description="How `seganymo` reads depth: at the points, or saturated and elsewhere, as in its release.",
     )
     threshold: float = Field(
         1.2, ge=0, le=10, description="`geometric`: excess at which P(moving) is one half."
@@ -453,6 +542,8 @@ class Config(_Group):
     source: SourceConfig = SourceConfig()
     tracker: TrackerConfig = TrackerConfig()
     tapir: TapirConfig = TapirConfig()
+    depth: DepthConfig = DepthConfig()
+    semantics: SemanticsConfig = SemanticsConfig()
     classifier: ClassifierConfig = ClassifierConfig()
     grouping: GroupingConfig = GroupingConfig()
     prompting: PromptingConfig = PromptingConfig()
@@ -467,6 +558,15 @@ class Config(_Group):
         if self.grouping.name == "prompting" and self.masker.name != "sam2":
             raise ValueError(
                 f"grouping.name prompting needs masker.name sam2 to prompt, but got {self.masker.name}"
+            )
+        classifier = self.classifier.name
+        if self.semantics.name != "none" and classifier != "seganymo":
+            raise ValueError(
+                f"semantics.name {self.semantics.name} is for classifier.name seganymo, but got {classifier}"
+            )
+        if self.depth.name == "depth_anything" and classifier == "geometric":
+            raise ValueError(
+                "depth.name depth_anything is for a classifier.name that uses depth, but got geometric"
             )
         return self
 

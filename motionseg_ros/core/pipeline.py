@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,11 +12,13 @@ from .appearance import ObjectColours
 from .background import BackgroundMotion, agreement, fit_background
 from .beliefs import TrajectoryBeliefs
 from .config import Config
+from .cues import Cues
 from .errors import PromptError
 from .evidence import MotionEvidence
 from .image import likeness
 from .objects import ObjectRegistry
 from .observe import compose, compress, observe, sample, touching
+from .positions import ObjectPositions
 from .protocols import ChosenObjects, Classifier, PointTracker, VideoMasker
 from .situation import ObjectFinder, Situation
 from .threads import begin
@@ -36,10 +38,23 @@ FIRST_WINDOW = 8
 MIN_VISIBLE = 3
 
 
+@dataclass(frozen=True)
+class Workload:
+    """How much a pipeline has to do in a frame.
+
+    Args:
+        trajectories: living ones.
+        objects: those that have a mask or may get one again, shown or not.
+    """
+
+    trajectories: int
+    objects: int
+
+
 class MotionSegmenter:
     """Frames in, moving objects out; causal, in bounded memory.
 
-    The classifier works beside the masker's look at the newest image: these two take longest.
+    The cues and the classifier work beside the masker's look at the newest image: these two take longest.
 
     Two rates: every frame is tracked and masked; every `window.stride` frames the window's trajectories are
     classified, grouped and turned into prompts, which may add, grow, split, merge or retire objects.
@@ -53,6 +68,7 @@ class MotionSegmenter:
         finder: ObjectFinder,
         masker: VideoMasker,
         chosen: ChosenObjects,
+        cues: Cues | None = None,
     ) -> None:
         self.config = config
         self._tracker = tracker
@@ -60,6 +76,8 @@ class MotionSegmenter:
         self._finder = finder
         self._masker = masker
         self._chosen = chosen
+        self._cues = cues or Cues()
+        self._positions = ObjectPositions()
         self._window = SlidingWindow(config.window.length, config.image.working_size)
         options = config.classifier
         self._beliefs = TrajectoryBeliefs(1.0 - options.memory, options.moving, options.resting)
@@ -74,6 +92,8 @@ class MotionSegmenter:
         """Begin a fresh window with the next frame; all objects are let go. Its result carries `reason`."""
         self._window.clear()
         self._tracker.reset()
+        self._cues.reset()
+        self._positions.reset()
         self._beliefs.reset()
         self._registry.clear()
         self._finder.reset()
@@ -84,6 +104,34 @@ class MotionSegmenter:
         self._since_restart = 0
         self._stamp = None
         self._restart = reason
+
+    @property
+    def workload(self) -> Workload:
+        """What is being followed."""
+        return Workload(self._beliefs.count, len(self._registry.ids))
+
+    def warm_up(self, size: tuple[int, int]) -> None:
+        """Let every stage do its work once, on a made-up scene, so that the first frames take no longer than others.
+
+        A GPU loads what it computes with when it is used first. Nothing of it stays.
+
+        Args:
+            size: (height, width) of the images to come, px, as far as that is known.
+
+        Raises:
+            ModelError: a stage cannot work, e.g. for want of memory: better now than at the first frame.
+        """
+        height, width = size
+        image = cv2.resize(np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8), (width, height))
+        mask = np.zeros(size, bool)
+        mask[height // 4 : -height // 4, width // 4 : -width // 4] = True
+        prompts = Prompts(np.zeros((0, 2), np.float32), np.zeros(0, np.int8), mask=mask)
+        self.reset()
+        for index in range(2 * max(MIN_VISIBLE, self.config.window.stride) + 1):
+            self.push(Frame(image, index), [prompts] if index == 1 else ())
+        self.reset()
+        self._registry = ObjectRegistry(self.config.objects)
+        self._restart = None
 
     def choose(self, prompts: Prompts, stamp: int | None = None) -> int:
         """Track an object of the user's choice from now on, whether it moves or not (SAM-PT).
@@ -163,13 +211,16 @@ class MotionSegmenter:
                 tracks = self._track()
             self._beliefs.follow(tracks.ids)
         due = self._since_restart % self.config.window.stride == 0
-        classified = begin(lambda: self._classify(tracks, frame.size, timer)) if due else None
-        with timer("background"):
-            background = fit_background(tracks, frame.size, BACKGROUND_GAPS, ~self._beliefs.movers)
-        with timer("motion"):
-            self._masker.watch(self._window, background)
-        if classified is not None:
-            self._believe(*classified.result())
+        studied = begin(lambda: self._study(tracks, frame, due, timer))
+        try:
+            with timer("background"):
+                background = fit_background(tracks, frame.size, BACKGROUND_GAPS, ~self._beliefs.movers)
+            with timer("motion"):
+                self._masker.watch(self._window, background)
+        finally:  # whatever happens, nothing works on when this returns
+            answer = studied.result()
+        if answer is not None:
+            self._believe(*answer)
         with timer("mask"):
             evidence = self._weigh(tracks, background)
             self._masker.push(self._window, evidence)
@@ -183,6 +234,7 @@ class MotionSegmenter:
                 self._update_objects(tracks, evidence, frame)
         with timer("report"):
             labels = self._report(tracks, evidence, frame, period)
+            instances = self._positions.locate(self._registry.instances(), frame)
         self._stamp = frame.stamp
         self._since_restart += 1
         return FrameResult(
@@ -190,7 +242,7 @@ class MotionSegmenter:
             stamp=frame.stamp,
             frame_id=frame.frame_id,
             labels=labels,
-            instances=self._registry.instances(),
+            instances=instances,
             timings_ms=timer.finish(),
             restart=restart,
             field=compress(self._masker.field()),
@@ -232,15 +284,23 @@ class MotionSegmenter:
         reason, self._restart = self._restart, None
         return reason
 
-    def _classify(
-        self, tracks: Tracks, size: tuple[int, int], timer: StageTimer
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Which trajectories have been seen for long enough, (N,) bool, and P(moving) of these."""
+    def _study(
+        self, tracks: Tracks, frame: Frame, due: bool, timer: StageTimer
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Bring the cues up to the newest frame, and classify if that is `due`.
+
+        Returns:
+            Which trajectories have been seen for long enough, (N,) bool, and P(moving) of these; None if not due.
+        """
+        cues = self._cues.update(tracks, frame, timer)
+        if not due:
+            return None
         with timer("classify"):
             old_enough = tracks.visible.sum(1) >= MIN_VISIBLE
             if not old_enough.any():
                 return old_enough, np.zeros(0, np.float32)
-            return old_enough, self._classifier(tracks[old_enough], size)
+            depth, semantics = (None if cue is None else cue[old_enough] for cue in cues)
+            return old_enough, self._classifier(tracks[old_enough], frame.size, depth, semantics)
 
     def _believe(self, old_enough: np.ndarray, probability: np.ndarray) -> None:
         """Renew the beliefs in the trajectories that were classified."""

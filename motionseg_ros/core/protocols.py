@@ -55,7 +55,11 @@ class Classifier(Protocol):
         depth: np.ndarray | None = None,
         semantics: np.ndarray | None = None,
     ) -> np.ndarray:
-        """P(moving) per trajectory, (N,) float32; `size` is (height, width) of the image, px."""
+        """P(moving) per trajectory, (N,) float32.
+
+        `size` is (height, width) of the image, px; `depth` (N, T) float32 relative inverse depth at the trajectories'
+        points, in 0..1, NaN unknown (see `core.depth`); `semantics` (N, C) float32.
+        """
 
 
 class Grouper(Protocol):

@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as default
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
+
+from .camera import CameraModel
 
 BACKGROUND = 0
 MAX_OBJECT_ID = 65534
@@ -49,17 +52,26 @@ class Frame:
         stamp: capture time in nanoseconds, as in the message's header.
         frame_id: the header's frame (a camera optical frame).
         index: number of the frame in its source, from 0.
+        depth: (H, W) float32 m, what a depth camera measured with it, registered to the image; NaN or 0 where it
+            knows nothing; None without such a camera.
+        camera: what its pixels look at, or None where that is not known.
+        shared: what one stage has made of the frame and others may use, e.g. its pixels on a GPU.
     """
 
     image: np.ndarray
     stamp: int = 0
     frame_id: str = ""
     index: int = 0
+    depth: np.ndarray | None = None
+    camera: CameraModel | None = None
+    shared: dict[Any, Any] = default(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         _require(self.image, "image", ("H", "W", 3), np.uint8)
         if min(self.image.shape[:2]) < 1:
             raise ValueError(f"image must not be empty, but got {self.image.shape}")
+        if self.depth is not None:
+            _require(self.depth, "depth", self.size, np.float32)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,55 +1,33 @@
-"""Depth of every frame, from a depth camera or none; the network is in `depth_anything`. This needs no torch.
-
-Depth is told as relative inverse depth: proportional to 1 / distance up to a factor and an offset, near = large. That
-is what monocular networks estimate, and Segment Any Motion's classifier takes it, each frame scaled to 0..1.
-"""
+"""Where the depth of a frame comes from: a depth camera. The network is in `depth_anything`. This needs no torch."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    from ..trajectories.model import DepthMode
+from ..core.types import Frame
 
 # What a sensor says to be nearer is none, m; and its inverse must stay a number.
 _NEAREST = 1e-3
 
 
-class DepthProvider(Protocol):
-    """Tells the depth of a stream's frames."""
+class DepthSource(Protocol):
+    """Knows the depth of a stream's newest frame, as relative inverse depth (see `core.depth`)."""
 
     def reset(self) -> None:
         """Forget all frames."""
 
-    def push(self, image: np.ndarray, depth: np.ndarray | None = None) -> None:
-        """Take the next frame.
+    def push(self, frame: Frame) -> bool:
+        """Take the next frame; whether its own depth is known now, not only that of an earlier one."""
 
-        Args:
-            image: (H, W, 3) uint8 BGR.
-            depth: (H, W) float32, what a depth camera measured with it, m; None where there is none.
-        """
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The least and the largest value in the whole image; None while nothing is known."""
 
-    def depth(self) -> np.ndarray | None:
-        """(H, W) float32 relative inverse depth of the newest frame, finite, near = large; None if not known.
-
-        The array is the provider's own, not to be written to.
-        """
-
-
-class NoDepth:
-    """Where there is no depth."""
-
-    def reset(self) -> None:
-        """Nothing to forget."""
-
-    def push(self, image: np.ndarray, depth: np.ndarray | None = None) -> None:
-        """Nothing to take."""
-
-    def depth(self) -> None:
-        """None."""
+    def at(self, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """(N,) float32 at pixels of the image, (N,) int64 each."""
 
 
 class SensorDepth:
@@ -64,41 +42,34 @@ class SensorDepth:
     def reset(self) -> None:
         """Forget all frames."""
         self._depth: np.ndarray | None = None
-        self._age = 0
+        self._span: tuple[float, float] | None = None
 
-    @property
-    def age(self) -> int:
-        """Frames since the last measurement: 0 if the newest one has it."""
-        return self._age
-
-    def push(self, image: np.ndarray, depth: np.ndarray | None = None) -> None:
+    def push(self, frame: Frame) -> bool:
         """Take the next frame.
 
-        Args:
-            image: (H, W, 3) uint8 BGR.
-            depth: (H, W) float32, m. As ROS has it (REP 117 and 118), infinite is beyond the sensor's reach; NaN,
-                0, and all below 1 mm, is not known. None, or nothing known at all, is no measurement.
-
-        Raises:
-            ValueError: the depth image has another shape than the image, or another type.
+        As ROS has depth (REP 117 and 118), infinite is beyond the sensor's reach; NaN, 0, and all below 1 mm, is not
+        known. No depth image, or one in which nothing is known, is no measurement.
         """
-        size = image.shape[:2]
-        if self._depth is not None and self._depth.shape != size:
+        if self._depth is not None and self._depth.shape != frame.size:
             self.reset()
-        self._age += 1
-        if depth is None:
-            return
-        _check(depth, "float32 in metres")
-        if depth.shape != size:
-            raise ValueError(f"depth must be (H, W) = {size}, the image's size, but got {depth.shape}")
-        known = depth > _NEAREST  # NaN is not
-        if known.any():
-            self._depth = fill_holes(np.divide(1, depth, np.zeros_like(depth), where=known), known)
-            self._age = 0
+        if frame.depth is None:
+            return False
+        known = frame.depth > _NEAREST  # NaN is not
+        if not known.any():
+            return False
+        inverse = np.divide(1, frame.depth, np.zeros_like(frame.depth), where=known)
+        self._depth = fill_holes(inverse, known)
+        self._span = float(self._depth.min()), float(self._depth.max())
+        return True
 
-    def depth(self) -> np.ndarray | None:
-        """(H, W) float32 1 / distance, 1/m, in the newest frame; None before the first measurement."""
-        return self._depth
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The least and the largest 1 / distance, 1/m; None before the first measurement."""
+        return self._span
+
+    def at(self, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """(N,) float32 1 / distance, 1/m, at pixels of the newest measurement, (N,) int64 each."""
+        return self._depth[row, column]
 
 
 def fill_holes(values: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -120,48 +91,3 @@ def fill_holes(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     by_label = np.zeros(labels.max() + 1, values.dtype)
     by_label[labels[known]] = values[known]
     return by_label[labels]
-
-
-def normalise_depth(depth: np.ndarray, mode: DepthMode = "fixed") -> np.ndarray:
-    """One frame's relative inverse depth in the form that the classifiers take.
-
-    Segment Any Motion's release stores depth in 16 bits and reads it with Pillow's conversion to 8 bits, which does
-    not scale but saturates: all but the farthest 1/257 of the range become 1. Its weights were trained on that.
-
-    Args:
-        depth: (H, W) float32, finite.
-        mode: "fixed" scales the frame's least to its largest value to 0..1; "reference" does what the release does
-            (to go with the `depth_mode` of the same name, in which it is sampled).
-
-    Returns:
-        (H, W) float32 in 0..1, near = 1; all 0 where depth is the same everywhere.
-
-    Raises:
-        ValueError: no such mode, or depth has another shape or type, or is not finite.
-    """
-    if mode not in _NORMALISATIONS:
-        raise ValueError(f"mode must be one of {', '.join(_NORMALISATIONS)}, but got {mode!r}")
-    _check(depth, "float32")
-    low, high = depth.min(), depth.max()
-    if not np.isfinite((low, high)).all():  # NaN anywhere makes both NaN
-        raise ValueError("depth must be finite, but got NaN or infinite values")
-    if low == high:
-        return np.zeros_like(depth)
-    return _NORMALISATIONS[mode]((depth - low) / (high - low))
-
-
-def _saturated(share: np.ndarray) -> np.ndarray:
-    """To 16 bits, of those to 8 by saturation, and back: 0..1."""
-    return np.floor(np.minimum(np.float32(65535) * share, np.float32(255))) / np.float32(255)
-
-
-_NORMALISATIONS = {"fixed": lambda share: share, "reference": _saturated}
-
-
-def _check(depth: np.ndarray, kind: str) -> None:
-    """Raises ValueError unless `depth` is (H, W) float32 and not empty."""
-    if not isinstance(depth, np.ndarray) or depth.ndim != 2 or not depth.size:
-        what = depth.shape if isinstance(depth, np.ndarray) else type(depth).__name__
-        raise ValueError(f"depth must be (H, W), but got {what}")
-    if depth.dtype != np.float32:
-        raise ValueError(f"depth must be {kind}, but got {depth.dtype.name}")

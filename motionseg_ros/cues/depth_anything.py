@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..io.torch_files import find_device, resolve_device
-from .pixels import normalise, to_rgb
-from .pretrained import computing, import_transformers, load_pretrained
+from ..core.config import DepthConfig
+from ..core.types import Frame
+from ..device.choice import find_device, is_half
+from ..device.compute import Compute
+from ..device.frames import upload
+from ..device.pixels import normalise, to_planes
+from .pretrained import import_transformers, load_pretrained
 
 if TYPE_CHECKING:
     from transformers import DepthAnythingForDepthEstimation
@@ -34,7 +39,7 @@ def build_depth_anything(weights: Path | None, device: str = "cpu") -> DepthAnyt
         ImportError: `transformers` is not installed.
     """
     transformers = import_transformers()
-    target = find_device(resolve_device(device))
+    target = find_device(device)
     backbone = transformers.Dinov2Config(
         hidden_size=384,
         num_attention_heads=6,
@@ -51,8 +56,23 @@ def build_depth_anything(weights: Path | None, device: str = "cpu") -> DepthAnyt
     return model.eval().requires_grad_(False).to(target)
 
 
+def build_source(config: DepthConfig, weights: Path | None) -> DepthAnything:
+    """What `config` describes.
+
+    Args:
+        weights: the model's file; None for random weights.
+
+    Raises:
+        ModelError, ImportError: see `build_depth_anything`.
+    """
+    model = build_depth_anything(weights, config.device)
+    return DepthAnything(model, config.every, config.resolution, is_half(config.precision, model.device))
+
+
 class DepthAnything:
-    """Relative inverse depth of every n-th frame; the frames between have that of the last one. See `DepthProvider`.
+    """Relative inverse depth of every n-th frame; the frames between have that of the last one. See `DepthSource`.
+
+    The depth image stays on the device; only what is asked for leaves it.
 
     Args:
         model: see `build_depth_anything`.
@@ -78,13 +98,14 @@ class DepthAnything:
         self._model = model
         self._every = every
         self._resolution = resolution
-        self._half = half
+        self._compute = Compute(next(model.parameters()).device, half)
         self._passes = 0
         self.reset()
 
     def reset(self) -> None:
         """Forget all frames; the next one is a key frame."""
-        self._depth: np.ndarray | None = None
+        self._depth: Tensor | None = None
+        self._span: tuple[float, float] | None = None
         self._age = 0
 
     @property
@@ -92,36 +113,39 @@ class DepthAnything:
         """Frames that the network has seen so far."""
         return self._passes
 
-    def push(self, image: np.ndarray, depth: np.ndarray | None = None) -> None:
+    def push(self, frame: Frame) -> bool:
         """Take the next frame; the network runs if it is a key frame, or of another size than the last one.
 
-        Args:
-            image: (H, W, 3) uint8 BGR.
-            depth: not used.
-
         Raises:
-            ValueError: the image has another shape or type.
             ModelError: the device has not enough memory.
         """
         self._age += 1
-        if self._depth is None or self._age >= self._every or self._depth.shape != image.shape[:2]:
-            self._depth = self._estimate(image)
-            self._passes += 1
-            self._age = 0
-
-    def depth(self) -> np.ndarray | None:
-        """(H, W) float32 relative inverse depth of the last key frame, of no unit; None before the first."""
-        return self._depth
-
-    def _estimate(self, image: np.ndarray) -> np.ndarray:
-        """(H, W) float32 for an (H, W, 3) image."""
-        device = next(self._model.parameters()).device
-        pixels = normalise(self._resize(to_rgb(image, device)))
-        with computing(device, self._half, "choose a lower resolution"):
+        if self._depth is not None and self._age < self._every and self._depth.shape == frame.size:
+            return False
+        with self._compute("choose a lower depth.resolution"):
+            pixels = normalise(self._resize(to_planes(upload(frame, self._compute.device))))
             depth = self._model(pixels).predicted_depth[None].float()
             # The library's way back to the image's size.
-            full = F.interpolate(depth, image.shape[:2], mode="bicubic", align_corners=False)
-        return full[0, 0].cpu().numpy()
+            self._depth = F.interpolate(depth, frame.size, mode="bicubic", align_corners=False)[0, 0]
+            self._span = tuple(torch.stack(self._depth.aminmax()).tolist())
+        self._passes += 1
+        self._age = 0
+        return True
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The least and the largest value of the last key frame, of no unit; None before the first."""
+        return self._span
+
+    def at(self, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """(N,) float32 relative inverse depth, of no unit, at pixels of the last key frame, (N,) int64 each."""
+        with self._compute("track fewer points"):
+            device = self._compute.device
+            return (
+                self._depth[torch.from_numpy(row).to(device), torch.from_numpy(column).to(device)]
+                .cpu()
+                .numpy()
+            )
 
     def _resize(self, rgb: Tensor) -> Tensor:
         """(1, 3, h, w) at the network's size, in whole numbers as the library's own image processor has them."""

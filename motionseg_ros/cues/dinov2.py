@@ -16,9 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..io.torch_files import find_device, resolve_device
-from .pixels import normalise, to_rgb
-from .pretrained import computing, import_transformers, load_pretrained
+from ..core.config import SemanticsConfig
+from ..core.types import Frame
+from ..device.choice import find_device, is_half
+from ..device.compute import Compute
+from ..device.frames import upload
+from ..device.pixels import normalise, to_planes
+from .pretrained import import_transformers, load_pretrained
 
 if TYPE_CHECKING:
     from transformers import Dinov2Model
@@ -28,6 +32,9 @@ MODELS = {"dinov2_small": (384, 6), "dinov2_base": (768, 12)}
 
 STRIDES = (7, 14)
 """Pixels from one patch to the next: as in Segment Any Motion, and as in DINOv2."""
+
+MAX_SIDE = 1000
+"""Longer side of the images that Segment Any Motion's release takes at most, px."""
 
 # DINOv2 adds this to the size of the grid before it takes the scale of its position embeddings from it, and its
 # weights have seen nothing else.
@@ -49,7 +56,7 @@ def build_dinov2(name: str, weights: Path | None, device: str = "cpu") -> Dinov2
         ImportError: `transformers` is not installed.
     """
     transformers = import_transformers()
-    target = find_device(resolve_device(device))
+    target = find_device(device)
     width, heads = MODELS[name]
     model = transformers.Dinov2Model(
         transformers.Dinov2Config(hidden_size=width, num_attention_heads=heads, image_size=_TRAINED_SIDE)
@@ -59,6 +66,19 @@ def build_dinov2(name: str, weights: Path | None, device: str = "cpu") -> Dinov2
     return model.eval().requires_grad_(False).to(target)
 
 
+def build_encoder(config: SemanticsConfig, weights: Path | None) -> DinoKeys:
+    """What `config` describes, with ViT-B/14.
+
+    Args:
+        weights: its file; None for random weights.
+
+    Raises:
+        ModelError, ImportError: see `build_dinov2`.
+    """
+    model = build_dinov2("dinov2_base", weights, config.device)
+    return DinoKeys(model, config.stride, is_half(config.precision, model.device), config.max_side)
+
+
 class DinoKeys:
     """Descriptors of all places of an image. One of 480x854 px has 8,349 at stride 7, and a quarter of that at 14.
 
@@ -66,16 +86,20 @@ class DinoKeys:
         model: see `build_dinov2`. What comes behind its last keys is not kept.
         stride: one of `STRIDES`.
         half: compute in bfloat16 where torch's autocast does.
+        max_side: longer side to which larger images are scaled down, px; the effort goes with its fourth power.
 
     Raises:
         ValueError: no such stride.
     """
 
-    def __init__(self, model: Dinov2Model, stride: int = 7, half: bool = False) -> None:
+    def __init__(
+        self, model: Dinov2Model, stride: int = 7, half: bool = False, max_side: int = MAX_SIDE
+    ) -> None:
         if stride not in STRIDES:
             raise ValueError(f"stride must be one of {', '.join(map(str, STRIDES))}, but got {stride}")
         self._stride = stride
-        self._half = half
+        self._max_side = max_side
+        self._compute = Compute(model.embeddings.cls_token.device, half)
         self._heads: int = model.config.num_attention_heads
         self._patch: int = model.config.patch_size
         self._cut: nn.Conv2d = model.embeddings.patch_embeddings.projection
@@ -91,16 +115,8 @@ class DinoKeys:
         """C, channels of a descriptor."""
         return self._key.out_features
 
-    @property
-    def device(self) -> torch.device:
-        """Where all runs."""
-        return self._table.device
-
-    def encode(self, image: np.ndarray) -> Tensor:
+    def encode(self, frame: Frame) -> Tensor:
         """The keys of all patches of an image; its sides are rounded up to whole patches of 14 px.
-
-        Args:
-            image: (H, W, 3) uint8 BGR.
 
         Returns:
             (h, w, C) float32 on the device, not normalised, h = 1 + (H' - 14) // stride of the rounded height H' and
@@ -108,11 +124,10 @@ class DinoKeys:
             d * heads + h), the order that the release's classifier was trained with.
 
         Raises:
-            ValueError: the image has another shape or type.
             ModelError: the device has not enough memory.
         """
-        pixels = self._pixels(image)
-        with computing(self.device, self._half, "choose a stride of 14, or smaller images"):
+        with self._compute("choose semantics.stride = 14, or a smaller semantics.max_side"):
+            pixels = self._pixels(frame)
             patches = F.conv2d(pixels, self._cut.weight, self._cut.bias, self._stride)
             h, w = patches.shape[-2:]
             tokens = torch.cat([self._class_token, patches.flatten(2).transpose(1, 2)], 1)
@@ -122,8 +137,7 @@ class DinoKeys:
             keys = self._key(self._norm(tokens[:, 1:]))
             return keys.float().view(h, w, self._heads, -1).transpose(2, 3).reshape(h, w, -1)
 
-    @staticmethod
-    def sample(keys: Tensor, positions: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    def sample(self, keys: Tensor, positions: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """The descriptors at points of an image, each that of the cell in which the point lies.
 
         Args:
@@ -146,14 +160,16 @@ class DinoKeys:
         # In double precision, so that no rounding puts a point on the wrong side of a cell's edge.
         cells = np.floor(positions.astype(np.float64) * (w, h) / (width, height))
         column, row = np.clip(cells, 0, (w - 1, h - 1)).astype(np.int64).T
-        index = torch.from_numpy(row * w + column).to(keys.device)
-        return keys.flatten(0, 1)[index].cpu().numpy()
+        with self._compute("track fewer points"):
+            index = torch.from_numpy(row * w + column).to(keys.device)
+            return keys.flatten(0, 1)[index].cpu().numpy()
 
-    def _pixels(self, image: np.ndarray) -> Tensor:
+    def _pixels(self, frame: Frame) -> Tensor:
         """(1, 3, H', W'), see `encode`."""
-        rgb = to_rgb(image, self.device)
-        sides = [math.ceil(side / self._patch) * self._patch for side in rgb.shape[-2:]]
-        return normalise(F.interpolate(rgb, sides, mode="bilinear", align_corners=False, antialias=True))
+        planes = to_planes(upload(frame, self._compute.device))
+        scale = min(1.0, self._max_side / max(frame.size))
+        sides = [math.ceil(max(1, round(scale * side)) / self._patch) * self._patch for side in frame.size]
+        return normalise(F.interpolate(planes, sides, mode="bilinear", align_corners=False, antialias=True))
 
     def _positions_of(self, grid: tuple[int, int]) -> Tensor:
         """The position embeddings of a grid, kept for the next image: all frames of a stream have one size."""

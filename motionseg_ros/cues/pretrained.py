@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 
@@ -63,25 +62,6 @@ def load_pretrained(model: torch.nn.Module, path: Path) -> None:
         if not tensor.isfinite().all():
             raise ModelError(f"{path} cannot be used: {name} has values that are not finite")
     model.load_state_dict(weights, strict=True)
-
-
-@contextmanager
-def computing(device: torch.device, half: bool, remedy: str) -> Iterator[None]:
-    """In which a model runs. Autocast belongs to a thread, and a cue may be asked for from any.
-
-    Args:
-        device: the model's.
-        half: compute in bfloat16 where torch's autocast does.
-        remedy: what to do where memory runs out.
-
-    Raises:
-        ModelError: the device has not enough memory.
-    """
-    try:
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
-            yield
-    except torch.OutOfMemoryError:
-        raise ModelError(f"{device} has not enough memory: {remedy}") from None
 
 
 def _own_name(name: str, wanted: Collection[str]) -> str:

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..core.types import Tracks
+from ..core.types import Frame, Tracks
+from .by_id import find
 
 
 class FrameEncoder(Protocol):
@@ -20,8 +21,8 @@ class FrameEncoder(Protocol):
     def width(self) -> int:
         """C, channels of a descriptor."""
 
-    def encode(self, image: np.ndarray) -> Any:
-        """Of an (H, W, 3) uint8 BGR image; an object that `sample` takes."""
+    def encode(self, frame: Frame) -> Any:
+        """An object that `sample` takes."""
 
     def sample(self, keys: Any, positions: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """(N, C) float32 at positions (N, 2) px of an image of `size` (height, width)."""
@@ -51,12 +52,12 @@ class TrajectorySemantics:
         """Frames that have been encoded so far."""
         return self._passes
 
-    def update(self, tracks: Tracks, image: np.ndarray) -> np.ndarray:
+    def update(self, tracks: Tracks, frame: Frame) -> np.ndarray:
         """The descriptors of the living trajectories; to be called once for every frame.
 
         Args:
             tracks: N trajectories, all that are alive; those that are not in it any more are forgotten.
-            image: (H, W, 3) uint8 BGR, the newest frame. It is encoded only if a trajectory was born in it.
+            frame: the newest one. It is encoded only if a trajectory was born in it.
 
         Returns:
             (N, C) float32, row by row those of `tracks`.
@@ -64,7 +65,7 @@ class TrajectorySemantics:
         Raises:
             ValueError: a trajectory was born in an earlier frame, which has not been given.
         """
-        known, rows = self._find(tracks.ids)
+        known, rows = find(tracks.ids, self._ids)
         born = tracks.birth == tracks.num_frames - 1
         if (missed := ~known & ~born).any():
             raise ValueError(
@@ -74,16 +75,9 @@ class TrajectorySemantics:
         descriptors = np.empty((len(tracks), self._encoder.width), np.float16)
         descriptors[known] = self._descriptors[rows]
         if not known.all():
-            keys = self._encoder.encode(image)
+            keys = self._encoder.encode(frame)
             self._passes += 1
             positions = tracks.positions[~known, -1]
-            descriptors[~known] = self._encoder.sample(keys, positions, image.shape[:2])
+            descriptors[~known] = self._encoder.sample(keys, positions, frame.size)
         self._ids, self._descriptors = tracks.ids.copy(), descriptors
         return descriptors.astype(np.float32)
-
-    def _find(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which of the `ids` have a descriptor, (N,) bool, and in which row, one number for each that has."""
-        order = np.argsort(self._ids)
-        place = np.searchsorted(self._ids, ids, sorter=order)
-        known = np.isin(ids, self._ids)
-        return known, order[place[known]]

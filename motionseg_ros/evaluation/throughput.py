@@ -11,7 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
+from ..core.pipeline import Workload
 from ..core.types import Frame, FrameResult
+from ..device.memory import peak_mb
 
 TOTAL = "total"
 """Name under which the latency of a whole push is listed beside those of the stages."""
@@ -24,6 +26,10 @@ _STATUS = Path("/proc/self/status")
 class Segmenter(Protocol):
     """What is measured."""
 
+    @property
+    def workload(self) -> Workload:
+        """What it has to do in a frame."""
+
     def push(self, frame: Frame) -> FrameResult:
         """Take one frame, give its result."""
 
@@ -34,6 +40,8 @@ class Latency:
 
     median: float
     p95: float
+    p99: float
+    largest: float
     mean: float
     frames: int
 
@@ -48,6 +56,8 @@ class Throughput:
         latency_ms: per stage, and for the whole push under "total"; slowest stage (by mean) first.
         resident_mb: resident memory after so many frames, MB; empty where the system does not tell.
         peak_mb: the process's greatest resident memory so far, MB, or None where the system does not tell.
+        gpu_peak_mb: its greatest GPU memory so far, MB, or None where no GPU is in use.
+        trajectories, objects: what the pipeline followed, mean per frame.
     """
 
     frames: int
@@ -55,6 +65,9 @@ class Throughput:
     latency_ms: dict[str, Latency]
     resident_mb: dict[int, float] = field(default_factory=dict)
     peak_mb: float | None = None
+    gpu_peak_mb: float | None = None
+    trajectories: float = 0.0
+    objects: float = 0.0
 
     @property
     def frames_per_second(self) -> float:
@@ -73,7 +86,7 @@ def measure(
     """Push frames and keep time; making the frames is not counted.
 
     Args:
-        segmenter: fresh, so that its warm-up is part of the measurement, as in the node.
+        segmenter: as ready as the node's is when its first frame comes.
         frames: at least one.
         on_frame: called after each frame, outside the measured time.
 
@@ -82,7 +95,7 @@ def measure(
     """
     durations: dict[str, array[float]] = {TOTAL: array("d")}
     resident: dict[int, float] = {}
-    count = 0
+    count = trajectories = objects = 0
     for count, frame in enumerate(frames, start=1):
         begin = time.perf_counter()
         result = segmenter.push(frame)
@@ -90,6 +103,8 @@ def measure(
         for stage, milliseconds in result.timings_ms.items():
             if stage != TOTAL:
                 durations.setdefault(stage, array("d")).append(milliseconds)
+        workload = segmenter.workload
+        trajectories, objects = trajectories + workload.trajectories, objects + workload.objects
         if count % _MEMORY_PERIOD == 0:
             resident |= _resident(count)
         if on_frame:
@@ -104,6 +119,9 @@ def measure(
         latency_ms=dict(sorted(latencies.items(), key=lambda item: -item[1].mean)),
         resident_mb=resident,
         peak_mb=_memory_mb("VmHWM"),
+        gpu_peak_mb=peak_mb(),
+        trajectories=trajectories / count,
+        objects=objects / count,
     )
 
 
@@ -123,8 +141,8 @@ def back_and_forth(clip: Sequence[Frame], count: int, period_ns: int) -> Iterato
 
 
 def _latency(values: array[float]) -> Latency:
-    median, p95 = np.percentile(values, (50, 95))
-    return Latency(float(median), float(p95), float(np.mean(values)), len(values))
+    median, p95, p99, largest = np.percentile(values, (50, 95, 99, 100)).tolist()
+    return Latency(median, p95, p99, largest, float(np.mean(values)), len(values))
 
 
 def _resident(count: int) -> dict[int, float]:

@@ -258,10 +258,10 @@ def collect_windows(
         frames: image (H, W, 3) uint8 BGR and truth (H, W) bool, in order.
         config: image, window and tracker; a window each `config.window.stride` frames.
     """
-    from ..assembly import _tracker
+    from ..assembly import build_tracker
 
     window = SlidingWindow(config.window.length, config.image.working_size)
-    tracker = _tracker(config)
+    tracker = build_tracker(config)
     for index, (image, truth) in enumerate(frames):
         window.push(Frame(image, index=index))
         tracker.push(window)

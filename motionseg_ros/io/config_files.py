@@ -13,7 +13,18 @@ from ..core.errors import ConfigError
 
 PROFILES: Mapping[str, Mapping[str, Any]] = {
     "cpu": {},
-    "gpu": {"masker.name": "sam2", "grouping.name": "prompting"},
+    "gpu": {
+        # Segment Any Motion was trained on long trajectories, and describes only what begins in query frames.
+        "window.length": 24,
+        "window.stride": 4,
+        "tracker.name": "tapir",
+        "depth.name": "depth_anything",
+        "semantics.name": "dinov2",
+        "classifier.name": "seganymo",
+        "classifier.depth_mode": "reference",
+        "masker.name": "sam2",
+        "grouping.name": "prompting",
+    },
 }
 """What each profile changes in the defaults, by dotted option name."""
 
@@ -63,7 +74,8 @@ def _parse_override(text: str) -> tuple[str, Any]:
     if not separator or not name.strip():
         raise ConfigError(f"--set {text}: must be an option and a value, e.g. --set window.stride=2")
     try:
-        return name.strip(), yaml.safe_load(value)
+        # Nothing behind the sign is the empty text, e.g. for a path; YAML calls it null.
+        return name.strip(), yaml.safe_load(value) if value.strip() else ""
     except yaml.YAMLError as error:
         raise ConfigError(
             f"--set {text}: the value is no YAML scalar ({_problem(error)}); quote it"

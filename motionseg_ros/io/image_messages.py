@@ -73,6 +73,21 @@ def _compressed_to_bgr(message: Any) -> np.ndarray:
 
 def _raw_to_bgr(message: Any) -> np.ndarray:
     encoding = _NAMED_LIKE.get(message.encoding, message.encoding)
+    rows = pixel_rows(message, encoding)
+    height, width = len(rows), int(message.width)
+    if encoding == "bgr8":
+        return rows.reshape(height, width, 3)
+    if encoding == "rgb8":
+        return cv2.cvtColor(rows.reshape(height, width, 3), cv2.COLOR_RGB2BGR)
+    return _convert(rows, encoding, height, width, bool(message.is_bigendian))
+
+
+def pixel_rows(message: Any, encoding: str) -> np.ndarray:
+    """The bytes of an Image message's pixels, (rows, bytes per row) uint8, a view without what fills rows up.
+
+    Raises:
+        FrameError: size, step, data and encoding do not fit together, or the encoding is not supported.
+    """
     height, width, step = int(message.height), int(message.width), int(message.step)
     _check_size(height, width)
     pixel = _bytes_per_pixel(encoding)
@@ -89,12 +104,7 @@ def _raw_to_bgr(message: Any) -> np.ndarray:
             f"data holds {data.size} bytes, but {height} rows of step {step} need {height * step}; "
             "the message is cut off or its driver is wrong"
         )
-    rows = data[: height * step].reshape(height, step)[:, : width * pixel]
-    if encoding == "bgr8":
-        return rows.reshape(height, width, 3)
-    if encoding == "rgb8":
-        return cv2.cvtColor(rows.reshape(height, width, 3), cv2.COLOR_RGB2BGR)
-    return _convert(rows, encoding, height, width, bool(message.is_bigendian))
+    return data[: height * step].reshape(height, step)[:, : width * pixel]
 
 
 def _convert(rows: np.ndarray, encoding: str, height: int, width: int, is_bigendian: bool) -> np.ndarray:

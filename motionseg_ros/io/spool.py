@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
+import zlib
 from array import array
 from dataclasses import replace
 from pathlib import Path
@@ -82,13 +83,17 @@ class Spool:
 def pack_frame(frame: Frame) -> bytes:
     """A frame as bytes, without loss."""
     _, png = cv2.imencode(".png", np.ascontiguousarray(frame.image), _FAST_PNG)
-    return pickle.dumps((frame.stamp, frame.frame_id, frame.index, png.tobytes()))
+    depth = None if frame.depth is None else zlib.compress(frame.depth.tobytes(), 1)
+    return pickle.dumps((frame.stamp, frame.frame_id, frame.index, png.tobytes(), depth, frame.camera))
 
 
 def unpack_frame(data: bytes) -> Frame:
     """What `pack_frame` was given."""
-    stamp, frame_id, index, png = pickle.loads(data)
-    return Frame(_decode(png, cv2.IMREAD_COLOR), stamp, frame_id, index)
+    stamp, frame_id, index, png, depth, camera = pickle.loads(data)
+    image = _decode(png, cv2.IMREAD_COLOR)
+    if depth is not None:
+        depth = np.frombuffer(zlib.decompress(depth), np.float32).reshape(image.shape[:2])
+    return Frame(image, stamp, frame_id, index, depth, camera)
 
 
 def pack_result(result: FrameResult) -> bytes:

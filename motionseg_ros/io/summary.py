@@ -12,6 +12,7 @@ import numpy as np
 from .. import __version__
 from ..core.config import Config
 from ..core.types import FrameResult
+from ..device.memory import gpu_names
 from .frame_source import FrameSource
 from .statistics import Durations
 
@@ -108,6 +109,7 @@ class RunSummary:
                 "numpy": np.__version__,
                 "opencv": cv2.__version__,
                 "platform": platform.platform(),
+                "gpus": gpu_names(),
             },
             "config": self._config.model_dump(mode="json"),
         }

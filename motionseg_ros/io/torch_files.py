@@ -34,28 +34,6 @@ def load_weights(model: torch.nn.Module, path: Path, key: str | None) -> None:
     model.load_state_dict(weights, strict=True)
 
 
-def resolve_device(name: str) -> str:
-    """`name`, with "auto" replaced by "cuda" where there is a CUDA device, else by "cpu"."""
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def find_device(name: str) -> torch.device:
-    """The device of that name, tried out.
-
-    Raises:
-        ModelError: there is none.
-    """
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    # What torch raises depends on the device and on how torch was built.
-    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
-        raise ModelError(f"device {name!r} cannot be used ({_first_line(error)}); try 'cpu'") from error
-    return device
-
-
 def _read_weights(path: Path, key: str | None) -> dict[str, Tensor]:
     """The tensors by name, on the CPU; see `load_weights` for format and errors."""
     content = _read(path)
@@ -126,7 +104,3 @@ def _some(names: list[str]) -> str:
         return "nothing"
     more = len(names) - _NAMES_SHOWN
     return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

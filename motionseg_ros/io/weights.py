@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -34,7 +34,7 @@ class WeightsFile(BaseModel):
     size: int | None = Field(gt=0)
     sha256: str | None = Field(pattern=r"^[0-9a-f]{64}$")
     licence: str
-    option: str | None
+    option: str
 
     @property
     def path(self) -> Path:
@@ -117,6 +117,21 @@ def locate(name: str) -> Path:
         raise ModelError(f"{entry.path} {misfit(entry)}; {remedy}")
     only = " (only a part of it is)" if entry.state == "incomplete" else ""
     raise ModelError(f"the weights {entry.file} are not in {store()}{only}; {remedy}")
+
+
+def locate_all(names: Sequence[str]) -> dict[str, Path]:
+    """`locate` for several names.
+
+    Raises:
+        ModelError: as `locate`; if more than one is missing, one error names them all.
+    """
+    missing = [name for name in names if find(name).state in ("missing", "incomplete")]
+    if len(missing) > 1:
+        raise ModelError(
+            f"the weights {', '.join(missing)} are not in {store()}; "
+            f"get them with: motionseg weights download {' '.join(missing)}"
+        )
+    return {name: locate(name) for name in names}
 
 
 def misfit(entry: WeightsFile) -> str:

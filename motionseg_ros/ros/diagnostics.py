@@ -9,6 +9,8 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
+from ..core.pipeline import Workload
+from ..device.memory import used_mb
 from .statistics import Counts, Snapshot
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -28,18 +30,22 @@ def diagnostics_message(
     now: Snapshot,
     before: Counts,
     stale_after: float,
+    workload: Workload | None = None,
 ) -> DiagnosticArray:
     """One status: level and message tell what happened since the last report, the values are totals.
 
     Args:
         state: active, disabled, inactive or unconfigured.
         topic: the image topic as subscribed.
-        stages: name of the chosen implementation per stage.
+        stages: what is chosen for each stage, by option.
         before: the counts at the last report.
         stale_after: seconds without an image that are worth a warning.
+        workload: what is being followed; None where nothing is.
     """
     level, message = _assess(state, topic, now, now.counts - before, stale_after)
     values = {"state": state, "image_topic": topic} | _values(now)
+    values["objects"] = str(workload.objects if workload else 0)
+    values["trajectories"] = str(workload.trajectories if workload else 0)
     values |= {f"stage.{stage}": choice for stage, choice in stages.items()}
     values |= {f"published.{output}": str(count) for output, count in sorted(now.published.items())}
     values |= {f"ms.{stage}": f"{ms:.2f}" for stage, ms in now.stages_ms.items()}
@@ -65,6 +71,8 @@ def _assess(state: str, topic: str, now: Snapshot, new: Counts, stale_after: flo
             WARN,
             f"no image on {topic} for {now.idle_for:.0f} s; is the camera driver running, is the topic right?",
         )
+    if new.unpaired > LOSS_WORTH_A_WARNING * new.received:
+        return WARN, f"{new.unpaired} images had no depth image: {now.last['unpaired']}"
     if new.lost > LOSS_WORTH_A_WARNING * (new.lost + new.received) and new.answered + new.dropped < new.lost:
         return WARN, f"{new.lost} images were lost before the node; see docs/troubleshooting.md"
     if new.reduced:
@@ -87,6 +95,7 @@ def _values(now: Snapshot) -> dict[str, str]:
         "frames_lost_before_node": str(counts.lost),
         "frames_bad": str(counts.bad),
         "frames_failed": str(counts.failed),
+        "frames_unpaired": str(counts.unpaired),
         "frames_skipped": str(counts.skipped),
         "restarts": str(counts.restarts),
         "reduced": str(counts.reduced),
@@ -95,6 +104,7 @@ def _values(now: Snapshot) -> dict[str, str]:
         "last_bad_frame": now.last.get("bad", ""),
         "last_failure": now.last.get("failed", ""),
         "memory_mb": f"{resident_memory() / 1e6:.0f}",
+        "gpu_memory_mb": "" if (used := used_mb()) is None else f"{used:.0f}",
     }
     values |= _quantiles("processing_ms", now.processing_ms)
     latency = now.latency_ms

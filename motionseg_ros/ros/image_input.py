@@ -38,14 +38,24 @@ class ImageInput:
 
     Args:
         on_message: called in the executor with each message and the number of messages lost before it.
+        name: another topic than `image`.
+        transport: another one than the configuration's.
     """
 
-    def __init__(self, node: Node, config: NodeConfig, on_message: Callable[[Any, int], None]) -> None:
-        base = node.resolve_topic_name("image")
+    def __init__(
+        self,
+        node: Node,
+        config: NodeConfig,
+        on_message: Callable[[Any, int], None],
+        name: str = "image",
+        transport: str | None = None,
+    ) -> None:
+        base = node.resolve_topic_name(name)
+        raw = (transport or config.image_transport) == "raw"
         # As image_transport names it, so that `-r image:=/camera/image_raw` serves both transports.
-        self.topic = base if config.image_transport == "raw" else f"{base}/compressed"
+        self.topic = base if raw else f"{base}/compressed"
         self._node = node
-        self._type = Image if config.image_transport == "raw" else CompressedImage
+        self._type = Image if raw else CompressedImage
         self._reliability = config.reliability
         self._on_message = on_message
         self._losses = LossCounter()

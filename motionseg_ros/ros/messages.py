@@ -7,13 +7,24 @@ import array
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Vector3
-from sensor_msgs.msg import Image, RegionOfInterest
+from sensor_msgs.msg import Image, PointCloud2, PointField, RegionOfInterest
 from std_msgs.msg import Header
 
-from ..core.types import FrameResult, Instance, ObjectState
+from ..core.positions import surface_points
+from ..core.types import Frame, FrameResult, Instance, ObjectState
 from ..msg import InstanceMask, InstanceMaskArray
 
 _NS = 1_000_000_000
+_POINT_FIELDS = [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("id", "<u2")]
+# 16 bytes a point, as those who read points expect.
+_POINT = np.dtype(
+    {
+        "names": [name for name, _ in _POINT_FIELDS],
+        "formats": [kind for _, kind in _POINT_FIELDS],
+        "itemsize": 16,
+        "offsets": [0, 4, 8, 12],
+    }
+)
 
 
 def stamp_to_ns(stamp: Time) -> int:
@@ -49,6 +60,36 @@ def mask_message(result: FrameResult, header: Header) -> Image:
 def overlay_message(overlay: np.ndarray, header: Header) -> Image:
     """A drawn picture, (H, W, 3) uint8 BGR, as bgr8."""
     return _image(overlay, "bgr8", header)
+
+
+def points_message(result: FrameResult, frame: Frame, header: Header) -> PointCloud2:
+    """The visible surfaces of the objects that move: x, y, z in m in the optical frame, and the object's `id`.
+
+    Without depth or calibration of the frame there are no points.
+    """
+    points, ids = np.zeros((0, 3), np.float32), np.zeros(0, np.uint16)
+    if frame.depth is not None and frame.camera is not None:
+        moving = [one for one in result.instances if one.state == ObjectState.MOVING]
+        points, ids = surface_points(moving, frame)
+    records = np.zeros(len(points), _POINT)
+    for column, name in enumerate("xyz"):
+        records[name] = points[:, column]
+    records["id"] = ids
+    kinds = {"<f4": PointField.FLOAT32, "<u2": PointField.UINT16}
+    return PointCloud2(
+        header=header,
+        height=1,
+        width=len(records),
+        fields=[
+            PointField(name=name, offset=_POINT.fields[name][1], datatype=kinds[kind], count=1)
+            for name, kind in _POINT_FIELDS
+        ],
+        is_bigendian=False,
+        point_step=_POINT.itemsize,
+        row_step=_POINT.itemsize * len(records),
+        data=_bytes(records),
+        is_dense=True,
+    )
 
 
 def _instance(instance: Instance) -> InstanceMask:

@@ -16,9 +16,13 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
-from ..assembly import build_segmenter
+from ..assembly import build_segmenter, weights_of
+from ..core.config import Config
 from ..core.errors import FrameError, MotionSegError, PromptError
+from ..core.pipeline import MotionSegmenter
 from ..core.types import Frame
+from ..device import memory
+from ..io.depth_messages import fit_to, message_to_metres
 from ..io.image_messages import message_to_bgr
 from ..srv import TrackObject
 from . import parameters
@@ -28,6 +32,7 @@ from .messages import stamp_to_ns
 from .outputs import Outputs
 from .qos import publisher_qos
 from .requests import prompts_from_request
+from .rgbd_input import RgbdInput
 from .statistics import Counts, Statistics
 from .worker import Worker
 
@@ -36,6 +41,9 @@ STOP_TIMEOUT = 1.0
 
 ANSWER_TIMEOUT = 5.0
 """How long a service waits for the frame in work, s."""
+
+WARM_UP_SIZE = (480, 640)
+"""Height and width of the made-up images that stages with models are warmed up on, px."""
 
 _QUIET = 5.0
 """Seconds between two log lines about the same thing."""
@@ -50,6 +58,20 @@ class _Item:
     message: Any
     index: int
     arrival: float
+    depth: Any = None
+
+
+def _build(config: Config) -> MotionSegmenter:
+    """The pipeline, ready: with stages that have models to load, the first frame would take seconds otherwise."""
+    segmenter = build_segmenter(config)
+    if weights_of(config):
+        segmenter.warm_up(WARM_UP_SIZE)
+    return segmenter
+
+
+def _weights(config: Config) -> dict[str, str]:
+    """The weights of each stage that needs some, by option: a file, or a name in the store."""
+    return {f"{stage}.weights": file.given or file.name for stage, file in weights_of(config).items()}
 
 
 def _told(transition: _Transition) -> _Transition:
@@ -92,7 +114,11 @@ class MotionSegNode(LifecycleNode):
         self._statistics = Statistics()
         self._reported = Counts()
         self._worker = Worker(self._process, "motionseg")
-        self._input = ImageInput(self, self.config.node, self._on_image)
+        self._input: ImageInput | RgbdInput
+        if self.config.depth.name == "sensor":
+            self._input = RgbdInput(self, self.config, self._on_rgbd, self._on_unpaired)
+        else:
+            self._input = ImageInput(self, self.config.node, self._on_image)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", publisher_qos(5))
         # By a clock that always runs: with use_sim_time, the node's own may stand.
         clock = Clock(clock_type=ClockType.STEADY_TIME)
@@ -121,7 +147,7 @@ class MotionSegNode(LifecycleNode):
 
     @_told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Build the stages and the publishers."""
+        """Build the stages, warm them up, and make the publishers."""
         self._prepare()
         self._statistics, self._reported = Statistics(), Counts()
         self._state = "inactive"
@@ -149,7 +175,7 @@ class MotionSegNode(LifecycleNode):
 
     @_told
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of stages and publishers."""
+        """Let go of stages and publishers, and of the GPU's memory."""
         self._release("unconfigured")
         return super().on_cleanup(state)
 
@@ -167,9 +193,10 @@ class MotionSegNode(LifecycleNode):
 
     def _prepare(self) -> None:
         if self._segmenter is None:
-            self._segmenter = build_segmenter(self.config)
+            self._segmenter = _build(self.config)
         if self._outputs is None:
-            self._outputs = Outputs(self, self.config.node.publish_queue)
+            has_depth = isinstance(self._input, RgbdInput)
+            self._outputs = Outputs(self, self.config.node.publish_queue, has_depth)
 
     def _halt(self, timeout: float | None = None) -> bool:
         """Take no more images; returns whether the frame in work was finished in time."""
@@ -184,14 +211,24 @@ class MotionSegNode(LifecycleNode):
         if self._outputs is not None:
             self._outputs.close()
         self._outputs = self._segmenter = None
+        memory.release()
         self._state = state
 
     # Frames: the first in the executor, the others in the worker's thread
 
     def _on_image(self, message: Any, missed: int) -> None:
+        self._on_rgbd(message, None, missed)
+
+    def _on_unpaired(self, count: int) -> None:
+        for _ in range(count):
+            self._statistics.received()
+        reason = f"is {self._input.depth_topic} published with the same stamps? see depth.tolerance"
+        self._statistics.count("unpaired", count, reason)
+
+    def _on_rgbd(self, message: Any, depth: Any, missed: int) -> None:
         if missed:
             self._statistics.count("lost", missed)
-        item = _Item(message, self._statistics.received(), time.monotonic())
+        item = _Item(message, self._statistics.received(), time.monotonic(), depth)
         if not self._enabled:
             self._skip(item)
         elif self._worker.submit(item) is not None:
@@ -216,8 +253,13 @@ class MotionSegNode(LifecycleNode):
         stamp = stamp_to_ns(header.stamp)
         begin = time.perf_counter()
         image = message_to_bgr(item.message)
+        depth = camera = None
+        if item.depth is not None:
+            depth = fit_to(message_to_metres(item.depth), image.shape[:2])
+            camera = self._input.camera
         milliseconds = {"convert": 1e3 * (time.perf_counter() - begin)}
-        result = self._segmenter.push(Frame(image, stamp, header.frame_id, item.index))
+        frame = Frame(image, stamp, header.frame_id, item.index, depth, camera)
+        result = self._segmenter.push(frame)
         if result.warning:
             self._statistics.count("reduced", reason=result.warning)
             self.get_logger().warning(result.warning, throttle_duration_sec=_QUIET)
@@ -228,7 +270,7 @@ class MotionSegNode(LifecycleNode):
         if not self._enabled or self._state != "active":
             self._skip(item)
             return
-        published = self._outputs.publish(result, image, header)
+        published = self._outputs.publish(result, frame, header)
         milliseconds |= result.timings_ms | {f"publish_{name}": ms for name, ms in published.items()}
         latency = (self.get_clock().now().nanoseconds - stamp) / 1e6
         processing = 1e3 * (time.monotonic() - item.arrival)
@@ -243,7 +285,7 @@ class MotionSegNode(LifecycleNode):
         try:
             self._segmenter.reset(f"error: {reason}")
         except Exception:
-            self._segmenter = build_segmenter(self.config)
+            self._segmenter = _build(self.config)
 
     def _between_frames(self, function: Callable[[], None]) -> None:
         """Run `function` while no frame is in work."""
@@ -304,7 +346,7 @@ class MotionSegNode(LifecycleNode):
             if self._segmenter is not None and parameters.pipeline(config) != parameters.pipeline(
                 self.config
             ):
-                rebuilt = build_segmenter(config)
+                rebuilt = _build(config)
         except MotionSegError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self.config = config
@@ -318,16 +360,17 @@ class MotionSegNode(LifecycleNode):
         self._segmenter = segmenter
 
     def _report(self) -> None:
-        snapshot = self._statistics.snapshot()
+        snapshot, segmenter = self._statistics.snapshot(), self._segmenter
         message = diagnostics_message(
             self.get_name(),
             self.get_clock().now().to_msg(),
             "disabled" if self._state == "active" and not self._enabled else self._state,
             self._input.topic,
-            parameters.stages(self.config),
+            parameters.stages(self.config) | _weights(self.config),
             snapshot,
             self._reported,
             self.config.node.stale_after,
+            None if segmenter is None else segmenter.workload,
         )
         self._diagnostics.publish(message)
         self._reported = snapshot.counts

@@ -19,7 +19,14 @@ from ..io.config_files import load_config
 NOT_FOR_THE_NODE = ("source.on_discontinuity",)
 """The live node always begins a fresh window."""
 
-FIXED = ("node.image_transport", "node.reliability", "node.publish_queue")
+FIXED = (
+    "node.image_transport",
+    "node.reliability",
+    "node.publish_queue",
+    "depth.name",
+    "depth.tolerance",
+    "depth.rectified",
+)
 """Decide how topics are made, so they are fixed when the node starts."""
 
 _ROS_OWN = ("use_sim_time", "start_type_description_service", "qos_overrides.", "autostart", "config")

@@ -33,7 +33,7 @@ _OVERRIDABLE = (
 
 def publisher_qos(depth: int) -> QoSProfile:
     """Reliable, volatile, the last `depth` messages."""
-    return _profile(ReliabilityPolicy.RELIABLE, depth)
+    return profile(ReliabilityPolicy.RELIABLE, depth)
 
 
 def overridable() -> QoSOverridingOptions:
@@ -85,7 +85,7 @@ def subscribe_image(
         message_type,
         topic,
         with_info if _HAS_MESSAGE_INFO else without_info,
-        _profile(reliability, 1),
+        profile(reliability, 1),
         event_callbacks=SubscriptionEventCallbacks(**events),
     )
 
@@ -104,7 +104,8 @@ def create_publisher(node: LifecycleNode, message_type: type, topic: str, depth:
         raise ConfigError(f"qos_overrides of {topic}: {error}") from None
 
 
-def _profile(reliability: ReliabilityPolicy, depth: int) -> QoSProfile:
+def profile(reliability: ReliabilityPolicy, depth: int) -> QoSProfile:
+    """Volatile, the last `depth` messages."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,

@@ -17,7 +17,7 @@ class Counts:
     """Frames since the node was configured.
 
     Every frame that the publisher sent after the node's first one is in exactly one of `lost`, `answered`,
-    `dropped`, `bad`, `failed`, `skipped`, or in work.
+    `dropped`, `bad`, `failed`, `unpaired`, `skipped`, or in work or waiting for its depth.
 
     Args:
         received: came into the node.
@@ -26,6 +26,7 @@ class Counts:
         dropped: replaced by a newer one before its turn came.
         bad: the message is no image.
         failed: an unexpected error in the pipeline.
+        unpaired: no depth image came for it.
         skipped: came while the node was disabled or being stopped.
         restarts: fresh windows that the stream made necessary.
         reduced: frames in which a stage had to leave something undone.
@@ -37,6 +38,7 @@ class Counts:
     dropped: int = 0
     bad: int = 0
     failed: int = 0
+    unpaired: int = 0
     skipped: int = 0
     restarts: int = 0
     reduced: int = 0

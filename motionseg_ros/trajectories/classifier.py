@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 
+from ..core.depth import BY_MODE, OWN, DepthReading
 from ..core.errors import ModelError
 from ..core.protocols import Classifier
 from ..core.types import Tracks
+from .inputs import check_depth, check_size
 
-if TYPE_CHECKING:
-    from .model import DepthMode
+DepthMode = Literal["fixed", "reference"]
 
 
 class TrajectoryClassifier:
     """P(moves by itself) per trajectory, learned. See `from_checkpoint`.
 
     Args:
-        classifier: what does the work.
+        at_points: what does the work; it takes depth at the trajectories' points.
+        reading: how it wants depth images read.
     """
 
-    def __init__(self, classifier: Classifier) -> None:
-        self._classifier = classifier
+    def __init__(self, at_points: Classifier, reading: DepthReading) -> None:
+        self.at_points = at_points
+        self.reading = reading
 
     @classmethod
     def from_checkpoint(
@@ -36,7 +39,7 @@ class TrajectoryClassifier:
             path: `*.safetensors` is this package's own network; any other file is taken for the released SegAnyMo
                 model (`moseg.pth`), which needs torch.
             device: "cpu" or "cuda", for the released model; our network runs on the CPU.
-            depth_mode: "fixed" or "reference", for the released model: see `model.sample_depth`.
+            depth_mode: "fixed" or "reference", for the released model: see `core.depth`.
 
         Raises:
             ModelError: the file cannot be used, or a device or library that it needs is missing.
@@ -45,12 +48,14 @@ class TrajectoryClassifier:
         if Path(path).suffix.lower() == ".safetensors":
             from .learned import NetworkClassifier
 
-            return cls(NetworkClassifier.load(path))
+            return cls(NetworkClassifier.load(path), OWN)
+        if depth_mode not in BY_MODE:
+            raise ValueError(f"depth_mode must be one of {', '.join(BY_MODE)}, but got {depth_mode!r}")
         _require_torch(path)
         from .checkpoint import load_released
         from .released import SegAnyMoClassifier
 
-        return cls(SegAnyMoClassifier(load_released(path, device), depth_mode))
+        return cls(SegAnyMoClassifier(load_released(path, device)), BY_MODE[depth_mode])
 
     def __call__(
         self,
@@ -73,7 +78,11 @@ class TrajectoryClassifier:
         Raises:
             ValueError: `size`, `depth` or `semantics` do not fit.
         """
-        return self._classifier(tracks, size, depth, semantics)
+        check_size(size)
+        if depth is not None:
+            check_depth(depth, tracks.num_frames, size)
+            depth = self.reading.sample(depth, tracks.positions)
+        return self.at_points(tracks, size, depth, semantics)
 
 
 def _require_torch(path: str | PathLike[str]) -> None:

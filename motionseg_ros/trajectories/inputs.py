@@ -28,6 +28,20 @@ def check_depth(depth: np.ndarray, frames: int, size: tuple[int, int]) -> None:
         raise ValueError(f"depth must be finite and in 0..1, but got {low:g} to {high:g}")
 
 
+def check_samples(depth: np.ndarray, trajectories: int, frames: int) -> None:
+    """Raises ValueError unless `depth` is (trajectories, frames) float32 in 0..1, or NaN."""
+    shape = (trajectories, frames)
+    if not isinstance(depth, np.ndarray) or depth.shape != shape:
+        raise ValueError(
+            f"depth must be (N, T) = {shape}, a value per trajectory and frame, but got {_what(depth)}"
+        )
+    if depth.dtype != np.float32:
+        raise ValueError(f"depth must be float32, but got {depth.dtype.name}")
+    wrong = (depth < 0) | (depth > 1)  # NaN is neither
+    if wrong.any():
+        raise ValueError(f"depth must be in 0..1, or NaN, but got {depth[wrong][0]:g}")
+
+
 def check_semantics(semantics: np.ndarray, trajectories: int) -> None:
     """Raises ValueError unless `semantics` is (trajectories, 768) float32 and finite."""
     shape = (trajectories, SEMANTIC_WIDTH)

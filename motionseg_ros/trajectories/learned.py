@@ -14,7 +14,7 @@ from ..core.errors import ModelError
 from ..core.types import Tracks
 from .calibration import Calibration
 from .features import window_features
-from .inputs import check_depth, check_semantics, check_size
+from .inputs import check_samples, check_size
 from .network import FORMAT, NetworkConfig, forward, initial_parameters
 
 #: Shipped with the package; how they were made is in the model card beside them, ``weights.md``.
@@ -66,20 +66,18 @@ class NetworkClassifier:
         Args:
             tracks: N trajectories over T frames, px. Points whose position is not finite count as not visible.
             size: (height, width) of the image, px.
-            depth: (T, H, W) float32 relative inverse depth, 0..1, near = 1, of the image's size; or None.
-            semantics: (N, 768) float32, accepted and not used: the network is trained on simulation, which has none.
+            depth: (N, T) float32 relative inverse depth at the points, 0..1, near = 1, NaN unknown; or None.
+            semantics: accepted and not used: the network is trained on simulation, which has none.
 
         Returns:
             (N,) float32 in 0..1.
 
         Raises:
-            ValueError: `size`, `depth` or `semantics` do not fit.
+            ValueError: `size` or `depth` do not fit.
         """
         check_size(size)
         if depth is not None:
-            check_depth(depth, tracks.num_frames, size)
-        if semantics is not None:
-            check_semantics(semantics, len(tracks))
+            check_samples(depth, len(tracks), tracks.num_frames)
         probability = np.zeros(len(tracks), np.float32)
         finite = np.isfinite(tracks.positions).all(-1)
         rows = np.flatnonzero((tracks.visible & finite).sum(1) >= 2)
@@ -93,7 +91,7 @@ class NetworkClassifier:
                 tracks.visible[None],
                 np.nan_to_num(tracks.confidence)[None],
                 np.array([size]),
-                None if depth is None else _sample(depth, tracks)[None],
+                None if depth is None else depth[rows][None],
             )
             answer = forward(
                 self._parameters, self._config, features.values, features.points, features.known, ANCHORS
@@ -113,7 +111,10 @@ def read_network(path: Path) -> tuple[dict[str, np.ndarray], NetworkConfig, Cali
             about = file.metadata() or {}
             parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is not a safetensors file, or is cut off ({error})") from error
+        advice = (
+            "" if path.suffix == ".safetensors" else "; SegAnyMo's checkpoint is for classifier.name seganymo"
+        )
+        raise ModelError(f"{path} is not a safetensors file, or is cut off ({error}){advice}") from error
     if about.get("format") != FORMAT:
         raise ModelError(
             f"{path} is not a trajectory network: its format is {about.get('format')!r}, not {FORMAT!r}"
@@ -132,15 +133,6 @@ def read_network(path: Path) -> tuple[dict[str, np.ndarray], NetworkConfig, Cali
     if not all(np.isfinite(p).all() for p in parameters.values()):
         raise ModelError(f"{path} has values that are not finite")
     return {n: p.astype(np.float32) for n, p in parameters.items()}, config, calibration
-
-
-def _sample(depth: np.ndarray, tracks: Tracks) -> np.ndarray:
-    """(N, T) depth (T, H, W) at the nearest pixels; NaN where a point is not in the image."""
-    frames, height, width = depth.shape
-    column, row = (np.rint(np.nan_to_num(tracks.positions[..., k], nan=-1.0)) for k in (0, 1))
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    column, row = (np.where(inside, a, 0).astype(np.int64) for a in (column, row))
-    return np.where(inside, depth[np.arange(frames), row, column], np.nan).astype(np.float32)
 
 
 def _scatter(ids: np.ndarray) -> np.ndarray:

@@ -13,15 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .inputs import SEMANTIC_WIDTH
-
-DepthMode = Literal["reference", "fixed"]
 
 FREQUENCY_BANDS = 10
 MOTION_WIDTH, MOTION_HEADS, MOTION_LAYERS, MOTION_FFN = 16, 4, 2, 64
@@ -112,40 +109,6 @@ def forward_differences(values: Tensor, visible: Tensor) -> Tensor:
     return F.pad(steps, (0, 0, 0, 1))
 
 
-def sample_depth(depth: Tensor, positions: Tensor, mode: DepthMode) -> Tensor:
-    """The depth images' value at every point.
-
-    The released code takes positions in [-1, 1] for positions in [0, 1], so that half of the points read the
-    first pixel, and its weights were trained on what that gives: `reference` does the same, bit for bit.
-    `fixed` reads the pixel in which the point lies (no blending: at an object's edge that would be a depth where
-    nothing is).
-
-    Args:
-        depth: (T, H, W).
-        positions: (N, T, 2) in [-1, 1].
-        mode: "reference" or "fixed".
-
-    Returns:
-        (N, T).
-    """
-    require_depth_mode(mode)
-    height, width = depth.shape[-2:]
-    if mode == "reference":
-        column = (positions[..., 0] * width).trunc().long()
-        row = (positions[..., 1] * height).trunc().long()
-    else:  # the centre of pixel 0 is at 0, its right edge at 0.5
-        column = (0.5 * (positions[..., 0] + 1) * width + 0.5).floor().long().clamp(0, width - 1)
-        row = (0.5 * (positions[..., 1] + 1) * height + 0.5).floor().long().clamp(0, height - 1)
-    index = (row * width + column).clamp(0, height * width - 1)
-    return depth.flatten(1).gather(1, index.T).T
-
-
-def require_depth_mode(mode: str) -> None:
-    """Raise ValueError if there is no such mode."""
-    if mode not in get_args(DepthMode):
-        raise ValueError(f"depth_mode must be one of {', '.join(get_args(DepthMode))}, but got {mode!r}")
-
-
 def point_features(
     positions: Tensor,
     visible: Tensor,
@@ -154,7 +117,6 @@ def point_features(
     depth: Tensor | None = None,
     semantics: Tensor | None = None,
     *,
-    depth_mode: DepthMode = "fixed",
     config: ModelConfig = RELEASED,
 ) -> Tensor:
     """What the motion encoder sees of every trajectory in every frame (paper, section 3.1).
@@ -164,21 +126,19 @@ def point_features(
         visible: (N, T) bool.
         visibility: (N, T) probability that the point is visible.
         confidence: (N, T) gated confidence, 0..1.
-        depth: (T, H, W) relative inverse depth in 0..1 (near = 1), of the image's size; None gives 0.
+        depth: (N, T) relative inverse depth at the points in 0..1 (near = 1), finite; None gives 0.
         semantics: (N, 768), used with `config.early_semantics` only; None gives 0.
-        depth_mode: see `sample_depth`.
         config: which channels there are.
 
     Returns:
         (N, T, C), C = `config.point_channels`: position (42), displacement to the next frame (42), depth, its
         change, visibility, confidence, and early semantics if there are any.
     """
-    require_depth_mode(depth_mode)
     encode = frequency_encoding if config.frequency_encoding else nn.Identity()
     parts = [encode(positions), encode(forward_differences(positions, visible))]
     if config.depth:
-        sample = torch.zeros_like(visibility) if depth is None else sample_depth(depth, positions, depth_mode)
-        parts += [sample[..., None], forward_differences(sample[..., None], visible)]
+        depth = torch.zeros_like(visibility) if depth is None else depth
+        parts += [depth[..., None], forward_differences(depth[..., None], visible)]
     parts += [visibility[..., None], confidence[..., None]]
     if config.early_semantics:
         parts.append(_semantics_or_zeros(semantics, positions)[:, None].expand(-1, positions.shape[1], -1))

@@ -9,14 +9,9 @@ import torch
 from torch import Tensor
 
 from ..core.types import Tracks
-from .inputs import check_depth, check_semantics, check_size
-from .model import (
-    DepthMode,
-    SegAnyMo,
-    normalise_positions,
-    point_features,
-    require_depth_mode,
-)
+from ..device.compute import Compute
+from .inputs import check_samples, check_semantics, check_size
+from .model import SegAnyMo, normalise_positions, point_features
 
 
 class SegAnyMoClassifier:
@@ -24,18 +19,13 @@ class SegAnyMoClassifier:
 
     Args:
         model: with its weights, on the device on which it shall run; see `checkpoint.load_released`.
-        depth_mode: "reference" samples depth as the released code does, "fixed" where the points are
-            (see `model.sample_depth`).
     """
 
-    def __init__(self, model: SegAnyMo, depth_mode: DepthMode = "fixed") -> None:
-        require_depth_mode(depth_mode)
+    def __init__(self, model: SegAnyMo) -> None:
         self._model = model.eval()
-        self._device = next(model.parameters()).device
-        self._depth_mode = depth_mode
+        self._compute = Compute(next(model.parameters()).device)
         self._warned: set[str] = set()
 
-    @torch.inference_mode()
     def __call__(
         self,
         tracks: Tracks,
@@ -50,8 +40,9 @@ class SegAnyMoClassifier:
         Args:
             tracks: N trajectories over T frames, px. Points whose position is not finite count as not visible.
             size: (height, width) of the image, px.
-            depth: (T, H, W) float32 relative inverse depth of each frame, 0..1, near = 1, of the image's size.
-                None stands for 0 everywhere, which the model was not trained for: warns once.
+            depth: (N, T) float32 relative inverse depth at the points, 0..1, near = 1; NaN is not known, and has the
+                trajectory's value of the frame before, or after. None stands for 0 everywhere, which the model was
+                not trained for: warns once.
             semantics: (N, 768) float32 DINOv2 descriptors at the query frames, not normalised. None likewise.
 
         Returns:
@@ -62,15 +53,17 @@ class SegAnyMoClassifier:
         """
         check_size(size)
         if depth is not None:
-            check_depth(depth, tracks.num_frames, size)
+            check_samples(depth, len(tracks), tracks.num_frames)
         if semantics is not None:
             check_semantics(semantics, len(tracks))
         probability = np.zeros(len(tracks), np.float32)
         tracks, seen = usable_points(tracks)
         if seen.any():
             self._warn_of_missing(depth, semantics)
+            depth = None if depth is None else without_gaps(depth[seen])
             semantics = None if semantics is None else semantics[seen]
-            probability[seen] = self._run(tracks[seen], size, depth, semantics)
+            with self._compute("track fewer points"):
+                probability[seen] = self._run(tracks[seen], size, depth, semantics)
         return probability
 
     def _run(
@@ -86,14 +79,15 @@ class SegAnyMoClassifier:
             self._tensor(tracks.confidence),
             depth,
             semantics,
-            depth_mode=self._depth_mode,
             config=self._model.config,
         )
         return self._model(features, visible, semantics).sigmoid().cpu().numpy()
 
     def _tensor(self, array: np.ndarray | None) -> Tensor | None:
         """On the model's device; copied first where torch could not share the memory."""
-        return None if array is None else torch.from_numpy(np.require(array, None, "CW")).to(self._device)
+        if array is None:
+            return None
+        return torch.from_numpy(np.require(array, None, "CW")).to(self._compute.device)
 
     def _warn_of_missing(self, depth: np.ndarray | None, semantics: np.ndarray | None) -> None:
         config = self._model.config
@@ -120,11 +114,7 @@ def usable_points(tracks: Tracks) -> tuple[Tracks, np.ndarray]:
     """
     known = np.isfinite(tracks.positions).all(-1)
     visible = tracks.visible & known
-    frames = np.arange(tracks.num_frames)
-    source = np.maximum.accumulate(np.where(known, frames, -1), 1)
-    if tracks.num_frames:
-        source = np.where(source < 0, known.argmax(1)[:, None], source)
-    positions = np.take_along_axis(tracks.positions, source[..., None], 1)
+    positions = np.take_along_axis(tracks.positions, _nearest_known(known)[..., None], 1)
     usable = Tracks(
         positions,
         visible,
@@ -134,6 +124,19 @@ def usable_points(tracks: Tracks) -> tuple[Tracks, np.ndarray]:
         tracks.ids,
     )
     return usable, visible.any(1)
+
+
+def without_gaps(values: np.ndarray) -> np.ndarray:
+    """(N, T) where NaN is replaced by the last number before it, or the first one; 0 in rows without any."""
+    filled = np.take_along_axis(values, _nearest_known(~np.isnan(values)), 1)
+    return np.nan_to_num(filled, nan=0.0)
+
+
+def _nearest_known(known: np.ndarray) -> np.ndarray:
+    """(N, T) for (N, T) bool: the last frame up to each in which something is known, before any the first such."""
+    frames = known.shape[1]
+    source = np.maximum.accumulate(np.where(known, np.arange(frames), -1), 1)
+    return np.where(source < 0, known.argmax(1)[:, None], source) if frames else source
 
 
 def show_most_confident(tracks: Tracks) -> np.ndarray:

@@ -23,8 +23,8 @@ import torch
 from torch.nn import functional as F
 
 from ..core.errors import ModelError, OutputError
+from ..device.choice import find_device
 from ..evaluation.trajectories import average_precision
-from ..io.torch_files import find_device
 from .batches import TrainingBatch, TrainingConfig, make_batch, stream_batches, validation_batches
 from .calibration import Calibration, calibration_error, fit_calibration
 from .network import NetworkConfig, forward, initial_parameters, save_network

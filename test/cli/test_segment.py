@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,7 +30,7 @@ spec = importlib.util.spec_from_file_location("shared_fixtures", {conftest!r})
 shared = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(shared)
 sys.modules["motionseg_ros.assembly"] = SimpleNamespace(
-    build_segmenter=lambda config: shared.BrightnessSegmenter(delay_s={delay_s})
+    build_segmenter=lambda config, offline: shared.BrightnessSegmenter(delay_s={delay_s})
 )
 if {limit}:
     resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
@@ -41,7 +42,7 @@ main()
 @pytest.fixture
 def motionseg(monkeypatch, capsys, brightness_segmenter):
     """Calls the command in this process; returns status, stdout and stderr."""
-    assembly = SimpleNamespace(build_segmenter=lambda config: brightness_segmenter())
+    assembly = SimpleNamespace(build_segmenter=lambda config, offline: brightness_segmenter())
     monkeypatch.setitem(sys.modules, "motionseg_ros.assembly", assembly)
 
     def call(*arguments: object) -> SimpleNamespace:
@@ -333,7 +334,7 @@ class TestObjectsOfTheUsersChoice:
     @pytest.fixture
     def pointed(self, motionseg, monkeypatch):
         monkeypatch.setattr(
-            sys.modules["motionseg_ros.assembly"], "build_segmenter", lambda config: Pointed()
+            sys.modules["motionseg_ros.assembly"], "build_segmenter", lambda config, offline: Pointed()
         )
         return motionseg
 
@@ -539,3 +540,165 @@ class TestObjectsUnderAMovingCamera:
                 truth[rows, left - 2 * index : right - 2 * index] = True
                 mine = labels == object_id
                 assert (mine & truth).sum() / (mine | truth).sum() > 0.6, (index, object_id)
+
+
+class TestDepth:
+    """Recordings with the images of a depth camera."""
+
+    FRAMES = 8
+
+    @pytest.fixture
+    def real(self, motionseg, monkeypatch):
+        """The command with the default pipeline."""
+        monkeypatch.delitem(sys.modules, "motionseg_ros.assembly")
+        return motionseg
+
+    @pytest.fixture
+    def near(self, motionseg, monkeypatch, brightness_segmenter):
+        """The command with pipelines that call what is nearer than 1 m one moving object.
+
+        ``near.depths``: for each pipeline, the least distance in each frame that it was given, or None, m.
+        """
+        motionseg.depths = []
+
+        class Nearness(brightness_segmenter):
+            def __init__(self) -> None:
+                super().__init__()
+                self.depths: list[float | None] = []
+                motionseg.depths.append(self.depths)
+
+            def push(self, frame: Frame) -> FrameResult:
+                depth = np.full(frame.size, 9, np.float32) if frame.depth is None else frame.depth
+                self.depths.append(None if frame.depth is None else round(float(depth.min()), 3))
+                image = np.where(depth < 1, 255, 0).astype(np.uint8)
+                return super().push(replace(frame, image=cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)))
+
+        assembly = sys.modules["motionseg_ros.assembly"]
+        monkeypatch.setattr(assembly, "build_segmenter", lambda config, offline: Nearness())
+        return motionseg
+
+    @pytest.fixture
+    def depths(self) -> list[np.ndarray]:
+        """A thing at 0.60 m, 0.61 m, ... before a wall at 3 m, mm."""
+        images = []
+        for index in range(self.FRAMES):
+            depth = np.full((48, 64), 3000, np.uint16)
+            depth[20:30, 10:30] = 600 + 10 * index
+            images.append(depth)
+        return images
+
+    @staticmethod
+    def boxes(out: Path, frames: int) -> list[tuple[int, ...]]:
+        """Of what is not background, in each frame."""
+        images = [
+            cv2.imread(str(out / "labels" / f"{k:05d}.png"), cv2.IMREAD_UNCHANGED) for k in range(frames)
+        ]
+        return [cv2.boundingRect((image > 0).astype(np.uint8)) for image in images]
+
+    @pytest.mark.parametrize("options", [[], ["--offline"]])
+    def test_each_frame_is_segmented_with_its_own(self, near, tmp_path, make_depth_bag, depths, options):
+        out = tmp_path / "out"
+        result = near(
+            "segment", make_depth_bag(depths), "-o", out, "--depth-topic", "/camera/depth", *options
+        )
+        assert (result.status, result.err) == (0, "")
+        expected = [0.6, 0.61, 0.62, 0.63, 0.64, 0.65, 0.66, 0.67]
+        assert near.depths == ([expected, expected[::-1]] if options else [expected])
+        assert self.boxes(out, self.FRAMES) == [(10, 20, 20, 10)] * self.FRAMES
+        indices, summary = read_whole(out)
+        assert (len(indices), summary["complete"]) == (self.FRAMES, True)
+        assert summary["config"]["depth"]["name"] == "sensor"
+
+    def test_frames_whose_depth_is_lost_are_segmented_too(self, near, tmp_path, make_depth_bag, depths):
+        depths[2] = depths[7] = None
+        out = tmp_path / "out"
+        assert near("segment", make_depth_bag(depths), "-o", out, "--depth-topic", "camera/depth").status == 0
+        assert near.depths == [[0.6, 0.61, None, 0.63, 0.64, 0.65, 0.66, None]]
+        assert read_whole(out)[0] == list(range(self.FRAMES))
+
+    @pytest.mark.parametrize(("tolerance", "found"), [("0.04", True), ("0.02", False)])
+    def test_how_far_stamps_may_differ_is_an_option(
+        self, near, tmp_path, make_depth_bag, depths, tolerance, found
+    ):
+        bag = make_depth_bag(depths, offset=30_000_000)
+        options = ("--depth-topic", "/camera/depth", "--set", f"depth.tolerance={tolerance}")
+        assert near("segment", bag, "-o", tmp_path / "out", *options).status == 0
+        assert [depth is not None for depth in near.depths[0]] == [found] * self.FRAMES
+
+    @pytest.mark.parametrize("options", [[], ["--offline"], ["--set", "depth.name=sensor"]])
+    def test_the_real_pipeline(self, real, tmp_path, make_depth_bag, depths, options):
+        out = tmp_path / "out"
+        result = real(
+            "segment", make_depth_bag(depths), "-o", out, "--depth-topic", "/camera/depth", *options
+        )
+        assert (result.status, result.err) == (0, "")
+        indices, summary = read_whole(out)
+        assert (len(indices), summary["complete"]) == (self.FRAMES, True)
+        assert summary["config"]["depth"]["name"] == "sensor"
+        assert "depth" in summary["stages_ms"]
+        assert "/camera/image_raw" in summary["source"]["description"]
+
+    def test_without_it_depth_is_no_stage(self, real, tmp_path, make_depth_bag, depths):
+        out = tmp_path / "out"
+        bag = make_depth_bag(depths)
+        assert real("segment", bag, "-o", out, "--topic", "/camera/image_raw").status == 0
+        summary = read_whole(out)[1]
+        assert summary["config"]["depth"]["name"] == "none"
+        assert "depth" not in summary["stages_ms"]
+
+    @pytest.mark.parametrize(
+        ("source", "options", "reason"),
+        [
+            (
+                "folder",
+                ["--depth-topic", "/depth"],
+                "is no ROS recording, so it has no topic /depth; leave --depth-t",
+            ),
+            ("bag", ["--depth-topic", "/depth"], "topic /depth is not in "),
+            (
+                "bag",
+                ["--depth-topic", "/depth"],
+                "choose one with --depth-topic: /camera/depth (8), /camera/image_",
+            ),
+            ("bag", [], "has 2 image topics; choose one with --topic: "),
+            (
+                "bag",
+                ["--set", "depth.name=sensor"],
+                "depth.name sensor does not go with leaving --depth-topic out",
+            ),
+            (
+                "folder",
+                ["--set", "depth.name=sensor", "--offline"],
+                "depth.name sensor does not go with leaving --depth-topic out",
+            ),
+            (
+                "bag",
+                ["--set", "depth.name=depth_anything", "--depth-topic", "/camera/depth"],
+                "depth.name depth_anything does not go with --depth-topic",
+            ),
+            (
+                "bag",
+                ["--config", "gpu", "--depth-topic", "/camera/depth"],
+                "depth.name depth_anything does not go with --depth-topic",
+            ),
+        ],
+    )
+    def test_what_does_not_go_together_is_one_line_before_anything_is_written(
+        self, near, tmp_path, make_depth_bag, make_folder, depths, source, options, reason
+    ):
+        path = make_depth_bag(depths) if source == "bag" else make_folder(2)
+        result = near("segment", path, "-o", tmp_path / "out", *options)
+        assert result.status == 2
+        assert reason in one_line(result.err)
+        assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize("options", [[], ["--offline"]])
+    def test_depth_that_is_not_registered_is_one_line(self, near, tmp_path, make_depth_bag, depths, options):
+        depths[3] = np.ones((36, 64), np.uint16)
+        bag = make_depth_bag(depths)
+        result = near("segment", bag, "-o", tmp_path / "out", "--depth-topic", "/camera/depth", *options)
+        assert result.status == 2
+        line = one_line(result.err)
+        assert f"{bag}, /camera/depth, frame 3: the depth image is 64x36, but the image 64x48" in line
+        assert "3 of 8 frames are in" in line
+        assert read_whole(tmp_path / "out")[0] == [0, 1, 2]

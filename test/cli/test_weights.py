@@ -226,6 +226,119 @@ def test_path(folder, monkeypatch, capsys):
     assert run("path", "first").stdout == f"{folder}/first.pt\n"
 
 
-@pytest.mark.parametrize("arguments", [["download"], ["fetch"], ["path", "first", "second"]])
+class TestDownloadForAConfiguration:
+    """The names come from the stages, so the table has small files by the same names."""
+
+    GPU = ("bootstapir_causal", "depth_anything_v2_small", "dinov2_base", "seganymo", "sam2.1_tiny")
+    NAMES = (*GPU, "bootstapir", "sam2.1_large")
+
+    @pytest.fixture
+    def folder(self, folder, tmp_path, file_server):
+        entry = '{{file: {0}.pt, url: "https://example.org/{0}.pt", size: 3, sha256: null, licence: x, option: x}}'
+        lines = [f"{name}: {entry.format(name)}" for name in self.NAMES]
+        (tmp_path / "table.yaml").write_text("\n".join(lines))
+        weights.catalogue.cache_clear()
+        file_server.files = {f"{name}.pt": b"abc" for name in self.NAMES}
+        return folder
+
+    @pytest.fixture
+    def small(self, tmp_path):
+        """A configuration that needs two files."""
+        path = tmp_path / "small.yaml"
+        path.write_text("classifier: {name: seganymo}\ndepth: {name: depth_anything}")
+        return path
+
+    @staticmethod
+    def told(result) -> list[str]:
+        return [line.partition(":")[0] for line in result.stdout.splitlines()]
+
+    def test_a_profile(self, folder):
+        """All that it takes, and nothing else."""
+        result = run("download", "--config", "gpu")
+        assert sorted(self.told(result)) == sorted(self.GPU)
+        assert {path.stem for path in folder.iterdir()} == set(self.GPU)
+
+    def test_for_offline_runs_too(self, folder):
+        result = run("download", "--config", "gpu", "--offline")
+        assert sorted(self.told(result)) == sorted([*self.GPU, "bootstapir"])
+
+    def test_a_file(self, folder, small):
+        result = run("download", "--config", small)
+        assert sorted(result.stdout.splitlines()) == [
+            f"depth_anything_v2_small: {folder}/depth_anything_v2_small.pt",
+            f"seganymo: {folder}/seganymo.pt",
+        ]
+
+    def test_offline_adds_nothing_where_nothing_is_added(self, folder, small):
+        assert sorted(self.told(run("download", "--config", small, "--offline"))) == [
+            "depth_anything_v2_small",
+            "seganymo",
+        ]
+
+    @pytest.mark.parametrize(
+        ("setting", "names"),
+        [
+            ("depth.name=none", ["seganymo"]),
+            ("classifier.weights=/my/moseg.pth", ["depth_anything_v2_small"]),
+            ("semantics.name=dinov2", ["depth_anything_v2_small", "dinov2_base", "seganymo"]),
+        ],
+    )
+    def test_with_other_options(self, folder, small, setting, names):
+        """What an option says where it is needs no download."""
+        assert sorted(self.told(run("download", "--config", small, "--set", setting))) == names
+
+    def test_several_options_count_together(self, folder):
+        options = ("--set", "sam2.model=sam2.1_large", "--set", "tracker.name=lucas_kanade")
+        names = self.told(run("download", "--config", "gpu", *options))
+        assert sorted(names) == ["depth_anything_v2_small", "dinov2_base", "sam2.1_large", "seganymo"]
+
+    def test_names_come_first_and_none_twice(self, folder, small, file_server):
+        result = run("download", "bootstapir", "seganymo", "--config", small)
+        assert self.told(result) == ["bootstapir", "seganymo", "depth_anything_v2_small"]
+        assert len(file_server.requests) == 3
+
+    def test_what_is_there_stays(self, folder, small, file_server):
+        run("download", "seganymo")
+        file_server.requests.clear()
+        result = run("download", "--config", small)
+        assert f"seganymo: {folder}/seganymo.pt (it was there already)" in result.stdout.splitlines()
+        assert len(file_server.requests) == 1
+
+    @pytest.mark.parametrize(
+        "arguments", [["--config", "cpu"], ["--config", "cpu", "--offline"], ["--config", "{file}"]]
+    )
+    def test_one_that_needs_nothing_says_so(self, folder, file_server, tmp_path, arguments):
+        path = tmp_path / "own.yaml"
+        path.write_text("classifier: {name: seganymo, weights: /my/moseg.pth}")
+        arguments = [argument.format(file=path) for argument in arguments]
+        assert run("download", *arguments).stdout == f"{arguments[1]} needs no weights from the store\n"
+        assert file_server.requests == []
+
+    def test_names_beside_one_that_needs_nothing(self, folder):
+        assert self.told(run("download", "seganymo", "--config", "cpu")) == ["seganymo"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "reason"),
+        [
+            ([], "give names, as `motionseg weights list` tells them, or --config with a profile"),
+            (["--set", "depth.name=none"], "--set and --offline say more about --config, which is missing"),
+            (["seganymo", "--offline"], "--set and --offline say more about --config, which is missing"),
+            (
+                ["--config", "turbo"],
+                "--config turbo: unknown profile; choose cpu or gpu, or give a YAML file",
+            ),
+            (["--config", "gpu", "--set", "sam2.model=huge"], "sam2.model must be one of"),
+        ],
+    )
+    def test_what_makes_no_sense_is_one_line(
+        self, folder, file_server, monkeypatch, capsys, arguments, reason
+    ):
+        line = error(monkeypatch, capsys, "download", *arguments)
+        assert line.startswith("motionseg: error: ")
+        assert reason in line
+        assert file_server.requests == []
+
+
+@pytest.mark.parametrize("arguments", [["fetch"], ["path", "first", "second"]])
 def test_wrong_usage(folder, arguments):
     run(*arguments, status=2)

@@ -280,6 +280,11 @@ class TestSplit:
         chain = [(k, k + step) for k in range(40) for step in (1, 2, 3) if k + step < 40]
         assert decide(Associator(1, 3, 4), np.array(chain), [5] * 40, differ=False).split == []
 
+    @pytest.mark.parametrize("count", range(10, 81))
+    def test_what_is_linked_throughout_is_not_cut(self, count):
+        """The cut of such a group has no one answer; for 23, LAPACK gives none at all."""
+        assert decide(Associator(1, 3, 4), [0] * count, [5] * count).split == []
+
     def test_reset_forgets_the_count(self):
         associator = Associator(2, 3, 4)
         decide(associator, self.GROUPS, self.OWNERS)

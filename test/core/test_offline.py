@@ -153,6 +153,15 @@ def test_mirrored_stamps_rise_and_come_back():
     assert [unmirrored(answer, 3).stamp for answer in answers] == stamps[::-1]
 
 
+def test_mirrored_frames_are_the_same_but_for_the_stamp():
+    image, depth = np.ones((2, 3, 3), np.uint8), np.ones((2, 3), np.float32)
+    for frame in (Frame(image, 7, "camera", 4, depth), Frame(image, 7, "camera", 4)):
+        mirror = mirrored(frame, 10)
+        assert (mirror.stamp, mirror.frame_id, mirror.index) == (3, "camera", 4)
+        assert mirror.image is image
+        assert mirror.depth is frame.depth
+
+
 def both_passes(images: Sequence[np.ndarray]) -> tuple[list[FrameResult], list[FrameResult]]:
     """(forward results, joined results) at 10 Hz."""
     frames = [Frame(image, 5 * SECOND + k * SECOND // 10, "camera", k) for k, image in enumerate(images)]

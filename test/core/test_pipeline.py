@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,10 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
+from motionseg_ros.assembly import build_segmenter
 from motionseg_ros.core.config import Config
+from motionseg_ros.core.cues import Cues
+from motionseg_ros.core.errors import ModelError
 from motionseg_ros.core.linking import LinkedObjects
 from motionseg_ros.core.objects import ObjectRegistry
-from motionseg_ros.core.pipeline import MotionSegmenter
+from motionseg_ros.core.pipeline import MotionSegmenter, Workload
 from motionseg_ros.core.types import Frame, FrameResult, MaskLogits, ObjectState, Prompts, Tracks
 from motionseg_ros.core.window import SlidingWindow
 from motionseg_ros.prompting.chosen_objects import ChosenObjects
@@ -33,6 +38,7 @@ class KnownTracker:
         self.length = length
         self.moving = True
         self.ids = np.arange(len(grid) + 24, dtype=np.int64)
+        self.hidden = np.zeros(0, np.int64)
         self.resets = -1
         self.reset()
 
@@ -56,6 +62,7 @@ class KnownTracker:
         positions = np.stack(self.history, axis=1)
         n, t = positions.shape[:2]
         seen = np.ones((n, t), bool)
+        seen[self.hidden, 1:-1] = False
         one = seen.astype(np.float32)
         return Tracks(positions, seen, one, one, np.zeros(n, np.int64), self.ids)
 
@@ -71,9 +78,11 @@ class KnownClassifier:
         self.tracker = tracker
         self.probability = 0.98
         self.calls: list[tuple[int, int]] = []
+        self.given: list[tuple[Tracks, np.ndarray | None, np.ndarray | None]] = []
 
     def __call__(self, tracks: Tracks, size, depth=None, semantics=None) -> np.ndarray:
         self.calls.append((len(tracks), tracks.num_frames))
+        self.given.append((tracks, depth, semantics))
         return np.where(tracks.ids % 1000 >= self.tracker.count, self.probability, 0.02).astype(np.float32)
 
 
@@ -156,10 +165,32 @@ class KnownMasker:
         return found
 
 
+class KnownCue:
+    """Says of each trajectory its id, and then the numbers of its frames in the window."""
+
+    def __init__(self) -> None:
+        self.log: list[int | str] = []
+        self.work: Callable[[], None] = lambda: None
+
+    def reset(self) -> None:
+        self.log.append("reset")
+
+    def update(self, tracks: Tracks, frame: Frame) -> np.ndarray:
+        self.log.append(frame.index)
+        self.work()
+        numbers = np.tile(np.arange(tracks.num_frames), (len(tracks), 1))
+        return np.column_stack([tracks.ids, numbers]).astype(np.float32)
+
+
 class Rig:
     """The pipeline with the four stages above and a clock."""
 
-    def __init__(self, check: Callable[[FrameResult, Frame], None], values: dict[str, object]) -> None:
+    def __init__(
+        self,
+        check: Callable[[FrameResult, Frame], None],
+        values: dict[str, object],
+        cues: Cues | None,
+    ) -> None:
         self.check = check
         self.config = Config().with_values(
             {"window.stride": 2, "window.length": 8, "classifier.memory": 0.0} | values
@@ -171,7 +202,7 @@ class Rig:
         finder = LinkedObjects(self.config, self.grouper)
         chosen = ChosenObjects(self.config.points, QueryPoints(1.0))
         self.segmenter = MotionSegmenter(
-            self.config, self.tracker, self.classifier, finder, self.masker, chosen
+            self.config, self.tracker, self.classifier, finder, self.masker, chosen, cues
         )
         self.index = -1
         self.stamp = 100 * SECOND
@@ -198,8 +229,8 @@ class Rig:
 
 @pytest.fixture
 def make_rig(check) -> Callable[..., Rig]:
-    """``make_rig({"window.stride": 3})``"""
-    return lambda values=None: Rig(check, values or {})
+    """``make_rig({"window.stride": 3}, cues)``"""
+    return lambda values=None, cues=None: Rig(check, values or {}, cues)
 
 
 class TestDataFlow:
@@ -265,8 +296,9 @@ class TestDataFlow:
     def test_stages_are_timed(self, make_rig):
         timings = make_rig().push(3).timings_ms
         assert {"track", "mask", "total"} <= set(timings)
-        # Trajectories are classified beside the other stages.
-        parts = sum(value for name, value in timings.items() if name not in ("total", "classify"))
+        # Trajectories are studied beside the other stages.
+        beside = ("depth", "semantics", "classify")
+        parts = sum(value for name, value in timings.items() if name not in ("total", *beside))
         assert 0 < parts <= timings["total"]
 
     def test_no_more_objects_than_allowed(self, make_rig):
@@ -510,3 +542,266 @@ class TestRestart:
         for expected in (2, 3):
             rig.segmenter.reset("again")
             assert [i.id for i in rig.push(10).instances] == [expected]
+
+
+class TestCues:
+    @pytest.fixture
+    def cue(self) -> KnownCue:
+        return KnownCue()
+
+    @pytest.mark.parametrize("stride", [1, 3])
+    def test_they_are_updated_once_for_every_frame(self, make_rig, cue, stride):
+        """Also for those that are not classified: what is read of a frame cannot be read later."""
+        rig = make_rig({"window.stride": stride}, Cues(depth=cue, semantics=cue))
+        rig.push(10)
+        assert cue.log == [index for index in range(10) for _ in range(2)]
+
+    @pytest.mark.parametrize("which", ["depth", "semantics"])
+    def test_the_classifier_gets_the_rows_of_its_trajectories(self, make_rig, cue, which):
+        rig = make_rig({"window.stride": 1}, Cues(**{which: cue}))
+        rig.tracker.hidden = np.array([2, 50, 110])  # seen twice in each window
+        rig.tracker.lose(slice(40, 60))  # so that a row is not its id
+        rig.push(12)
+        tracks, depth, semantics = rig.classifier.given[-1]
+        rows = depth if which == "depth" else semantics
+        assert len(tracks) == len(rig.tracker.ids) - 3
+        assert not np.isin(rig.tracker.ids[rig.tracker.hidden], tracks.ids).any()
+        assert rows.shape == (len(tracks), 1 + 8)
+        np.testing.assert_array_equal(rows[:, 0], tracks.ids)
+        assert (semantics if which == "depth" else depth) is None
+
+    def test_without_any_it_gets_none(self, make_rig):
+        rig = make_rig()
+        rig.push(6)
+        assert [given[1:] for given in rig.classifier.given] == [(None, None)] * len(rig.classifier.given)
+        assert rig.classifier.given
+
+    def test_a_reset_reaches_them(self, make_rig, cue):
+        rig = make_rig({}, Cues(depth=cue))
+        rig.push(3)
+        rig.segmenter.reset("again")
+        rig.push(2)
+        assert cue.log == [0, 1, 2, "reset", 3, 4]
+
+    @pytest.mark.parametrize("reason", ["size", "stamp", "pause"])
+    def test_so_does_a_restart(self, make_rig, cue, reason):
+        rig = make_rig({}, Cues(depth=cue))
+        rig.push(3)
+        rig.stamp += {"size": 0, "stamp": -5, "pause": 60}[reason] * SECOND
+        assert rig.push(size=(120, 160) if reason == "size" else SIZE).restart
+        assert cue.log == [0, 1, 2, "reset", 3]
+
+    def test_so_does_a_scene_cut_and_only_the_new_scene_is_looked_at(self, make_rig, cue):
+        rig = make_rig({}, Cues(semantics=cue))
+        rig.push(10)
+        rig.tracker.lose(slice(None))
+        rig.other_view = True
+        assert rig.push().restart == "scene cut"
+        assert cue.log == [*range(10), "reset", 10]
+
+    def test_they_work_beside_the_masker(self, make_rig, cue, monkeypatch):
+        rig = make_rig({}, Cues(depth=cue))
+        looking, answered = threading.Event(), []
+        watch = rig.masker.watch
+
+        def look(*stages: object) -> None:
+            looking.set()
+            watch(*stages)
+
+        monkeypatch.setattr(rig.masker, "watch", look)
+        cue.work = lambda: answered.append(looking.wait(10))
+        rig.push()
+        assert answered == [True]
+
+    def test_they_are_timed(self, make_rig, cue):
+        cue.work = lambda: time.sleep(0.02)
+        timings = make_rig({}, Cues(depth=cue)).push().timings_ms
+        assert 20 <= timings["depth"] <= timings["total"]
+        assert "semantics" not in timings
+
+    def test_nothing_works_on_when_the_masker_fails(self, make_rig, cue, monkeypatch):
+        """Else the next frame, or a reset, would meet a cue that is half way through the last one."""
+        rig = make_rig({}, Cues(depth=cue))
+        rig.push(3)
+        begun, done = threading.Event(), []
+
+        def fail(*_: object) -> None:
+            assert begun.wait(10)
+            raise RuntimeError("the masker is broken")
+
+        def work() -> None:
+            begun.set()
+            time.sleep(0.2)
+            done.append(True)
+
+        monkeypatch.setattr(rig.masker, "watch", fail)
+        cue.work = work
+        with pytest.raises(RuntimeError, match="the masker is broken"):
+            rig.push()
+        assert done == [True]
+
+    @pytest.mark.parametrize("frame", [3, 4])
+    def test_their_errors_come_out_whether_a_frame_is_classified_or_not(self, make_rig, cue, frame):
+        rig = make_rig({"window.stride": 2}, Cues(semantics=cue))
+        rig.push(frame)
+
+        def fail() -> None:
+            raise ValueError("the cue is broken")
+
+        cue.work = fail
+        with pytest.raises(ValueError, match="the cue is broken"):
+            rig.push()
+
+    def test_after_an_error_and_a_reset_all_goes_on(self, make_rig, cue):
+        rig = make_rig({}, Cues(depth=cue))
+        rig.push(3)
+        plain, cue.work = cue.work, lambda: [][0]
+        with pytest.raises(IndexError):
+            rig.push()
+        cue.work = plain
+        rig.segmenter.reset("error")
+        assert rig.push().restart == "error"
+        assert [i.id for i in rig.push(9).instances] == [2]
+        assert cue.log == [0, 1, 2, 3, "reset", *range(4, 14)]
+
+
+class TestWorkload:
+    def test_of_nothing(self, make_rig):
+        assert make_rig().segmenter.workload == Workload(trajectories=0, objects=0)
+
+    @pytest.mark.parametrize("parts", [1, 2])
+    def test_trajectories_and_objects(self, make_rig, parts):
+        rig = make_rig()
+        rig.grouper.parts = parts
+        rig.push(10)
+        assert rig.segmenter.workload == Workload(trajectories=128, objects=parts)
+
+    def test_trajectories_count_from_the_first_frame(self, make_rig):
+        """Before anything is known of them: they have to be followed."""
+        rig = make_rig()
+        rig.push()
+        assert rig.segmenter.workload == Workload(trajectories=128, objects=0)
+
+    def test_trajectories_that_are_lost_do_not_count(self, make_rig):
+        rig = make_rig()
+        rig.push(10)
+        rig.tracker.lose(slice(60, 90))
+        rig.push()
+        assert rig.segmenter.workload.trajectories == len(rig.tracker.ids) == 128
+
+    def test_objects_out_of_sight_count_until_they_are_let_go(self, make_rig):
+        rig = make_rig({"objects.keep_occluded": 0.5})
+        rig.push(20)
+        rig.masker.hidden = True
+        assert [i.state for i in rig.push(3).instances] == [ObjectState.OCCLUDED]
+        assert rig.segmenter.workload.objects == 1
+        rig.classifier.probability = 0.02
+        assert rig.push(12).instances == ()
+        assert rig.segmenter.workload == Workload(trajectories=128, objects=0)
+
+    def test_objects_that_are_not_shown_yet_count(self, make_rig):
+        rig = make_rig({"objects.min_evidence": 72.0})
+        found = []
+        for _ in range(12):
+            assert rig.push().instances == ()
+            found.append(rig.segmenter.workload.objects)
+        assert max(found) == 1
+
+    def test_after_a_reset_there_is_nothing(self, make_rig):
+        rig = make_rig()
+        rig.push(10)
+        rig.segmenter.reset()
+        assert rig.segmenter.workload == Workload(trajectories=0, objects=0)
+
+
+class TestWarmUp:
+    @pytest.fixture
+    def film(self, rendered) -> list[Frame]:
+        images = [frame.image for frame in rendered("crossing", 0, 16)]
+        return [Frame(image, 50 * SECOND + k * PERIOD, "camera", k) for k, image in enumerate(images)]
+
+    @pytest.fixture
+    def rig(self, make_rig, monkeypatch):
+        """Its masker notes which objects of the user's choice are put to it, and takes them by their boxes."""
+        rig = make_rig({"window.stride": 4}, Cues(depth=KnownCue()))
+        rig.chosen = []
+
+        def choose(object_id: int, prompts: Prompts) -> None:
+            rig.chosen.append((object_id, prompts.mask))
+            rig.masker.boxes[object_id] = np.argwhere(prompts.mask)[:, ::-1].astype(np.float32)
+
+        monkeypatch.setattr(rig.masker, "choose", choose)
+        return rig
+
+    @pytest.mark.parametrize("size", [(240, 320), (97, 131), (1080, 1920)])
+    def test_results_are_those_of_a_fresh_pipeline(self, film, size):
+        """With the default stages: nothing of the made-up scene stays, and ids begin at the same number."""
+        cold, warm = build_segmenter(), build_segmenter()
+        warm.warm_up(size)
+        seen = set()
+        for frame in film:
+            one, other = cold.push(frame), warm.push(frame)
+            assert one.restart is other.restart is None
+            np.testing.assert_array_equal(one.labels, other.labels)
+            for mine, theirs in zip(one.instances, other.instances, strict=True):
+                assert vars(mine) | {"mask": None} == vars(theirs) | {"mask": None}
+            assert cold.workload == warm.workload
+            seen |= {instance.id for instance in other.instances}
+        assert 1 in seen
+
+    def test_so_they_are_after_several(self, film):
+        cold, warm = build_segmenter(), build_segmenter()
+        for size in ((240, 320), (48, 64)):
+            warm.warm_up(size)
+        for frame in film[:8]:
+            np.testing.assert_array_equal(cold.push(frame).labels, warm.push(frame).labels)
+
+    def test_every_stage_has_worked(self, rig):
+        rig.segmenter.warm_up(SIZE)
+        assert len(rig.classifier.calls) >= 1
+        assert rig.segmenter._cues.depth.log.count("reset") == 2
+        assert len(rig.segmenter._cues.depth.log) > rig.config.window.stride + 2
+        ((object_id, mask),) = rig.chosen
+        assert object_id == 1
+        assert mask.shape == SIZE
+        assert 0 < mask.mean() < 1
+        assert len(rig.masker.evidence.positions) == 128
+
+    @pytest.mark.parametrize("stride", [1, 5, 16])
+    def test_the_slow_path_has_worked_on_trajectories_that_are_old_enough(
+        self, make_rig, monkeypatch, stride
+    ):
+        rig = make_rig({"window.stride": stride, "window.length": 16})
+        monkeypatch.setattr(rig.masker, "choose", lambda object_id, prompts: None)
+        rig.segmenter.warm_up(SIZE)
+        assert [count for count, _ in rig.classifier.calls[:2]] == [128, 128]
+
+    def test_nothing_of_it_stays(self, rig):
+        resets = rig.tracker.resets, rig.masker.resets
+        rig.segmenter.warm_up(SIZE)
+        assert rig.segmenter.workload == Workload(trajectories=0, objects=0)
+        assert (rig.tracker.resets, rig.masker.resets) == (resets[0] + 2, resets[1] + 2)
+        assert (rig.tracker.history, rig.masker.boxes) == ([], {})
+        results = [rig.push() for _ in range(10)]
+        assert [result.restart for result in results] == [None] * 10
+        assert [i.id for i in results[-1].instances] == [1]
+
+    def test_images_of_another_size_may_come(self, rig):
+        rig.segmenter.warm_up((60, 80))
+        assert rig.push().restart is None
+
+    def test_one_that_works_already_begins_anew(self, rig):
+        rig.push(10)
+        rig.segmenter.reset("again")
+        rig.segmenter.warm_up(SIZE)
+        result = rig.push(10)
+        assert result.restart is None
+        assert [i.id for i in result.instances] == [1]
+
+    def test_a_stage_that_cannot_work_says_so(self, rig, monkeypatch):
+        def fail(*_: object) -> None:
+            raise ModelError("cuda:0 has not enough memory: use a smaller model")
+
+        monkeypatch.setattr(rig.masker, "watch", fail)
+        with pytest.raises(ModelError, match="not enough memory: use a smaller model"):
+            rig.segmenter.warm_up(SIZE)

@@ -69,6 +69,45 @@ class TestFrame:
         with pytest.raises(dataclasses.FrozenInstanceError):
             frame.stamp = 5
 
+    def test_may_have_depth(self):
+        depth = np.full((3, 7), np.nan, np.float32)
+        assert Frame(np.zeros((3, 7, 3), np.uint8), depth=depth).depth is depth
+        assert Frame(np.zeros((3, 7, 3), np.uint8)).depth is None
+
+    @pytest.mark.parametrize(
+        ("depth", "error", "message"),
+        [
+            (np.ones((4, 7), np.float32), ValueError, r"depth must be \(3, 7\), but got \(4, 7\)"),
+            (np.ones((7, 3), np.float32), ValueError, r"depth must be \(3, 7\), but got \(7, 3\)"),
+            (np.ones((3, 7, 1), np.float32), ValueError, r"depth must be \(3, 7\), but got \(3, 7, 1\)"),
+            (np.ones((3, 7), np.uint16), TypeError, "depth must be float32, but got uint16"),
+            ([[1.0]], TypeError, "depth must be a numpy array, but got list"),
+        ],
+    )
+    def test_refuses_depth_that_does_not_fit_the_image(self, depth, error, message):
+        with pytest.raises(error, match=message) as caught:
+            Frame(np.zeros((3, 7, 3), np.uint8), depth=depth)
+        assert "\n" not in str(caught.value)
+
+    def test_what_is_shared_belongs_to_one_frame(self):
+        one, other = (Frame(np.zeros((2, 2, 3), np.uint8)) for _ in range(2))
+        one.shared["pixels"] = 5
+        assert one.shared == {"pixels": 5}
+        assert other.shared == {}
+
+    def test_what_is_shared_does_not_go_with_a_change(self):
+        """It was made of another image."""
+        frame = Frame(np.zeros((2, 2, 3), np.uint8), stamp=3)
+        frame.shared["pixels"] = 5
+        changed = dataclasses.replace(frame, image=np.ones((2, 2, 3), np.uint8))
+        assert (changed.stamp, changed.shared) == (3, {})
+        assert frame.shared == {"pixels": 5}
+
+    def test_what_is_shared_is_not_printed(self):
+        frame = Frame(np.zeros((2, 2, 3), np.uint8))
+        frame.shared["pixels"] = "a long text"
+        assert "a long text" not in repr(frame)
+
 
 class TestTracks:
     def test_length_and_frames(self):

@@ -8,8 +8,10 @@ pytest.importorskip("transformers", reason="transformers is not installed (pip i
 
 import torch
 
+from motionseg_ros.core.config import SemanticsConfig
 from motionseg_ros.core.errors import ModelError
-from motionseg_ros.cues.dinov2 import MODELS, DinoKeys, build_dinov2, resize_positions
+from motionseg_ros.core.types import Frame
+from motionseg_ros.cues.dinov2 import MODELS, DinoKeys, build_dinov2, build_encoder, resize_positions
 from motionseg_ros.io.weights import find
 
 
@@ -57,9 +59,12 @@ def expected_positions(table: torch.Tensor, h: int, w: int) -> torch.Tensor:
     return torch.cat([table[:, :1], resized.float()], 1)
 
 
-def expected_keys(model, image: np.ndarray, stride: int) -> np.ndarray:
-    """(h, w, C): a full pass of the library's model, with what its last key projection says on the way."""
-    height, width = (-(-side // 14) * 14 for side in image.shape[:2])
+def expected_keys(model, image: np.ndarray, stride: int, scaled: tuple[int, int] | None = None) -> np.ndarray:
+    """(h, w, C): a full pass of the library's model, with what its last key projection says on the way.
+
+    `scaled`: size to which the image is brought before its sides are rounded up.
+    """
+    height, width = (-(-side // 14) * 14 for side in scaled or image.shape[:2])
     rgb = torch.from_numpy(image[..., ::-1].copy()).permute(2, 0, 1)[None] / 255
     rgb = torch.nn.functional.interpolate(rgb, (height, width), mode="bilinear", antialias=True)
     mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 1, 3, 1, 1)
@@ -85,7 +90,7 @@ class TestKeys:
     @pytest.mark.parametrize("size", [(70, 98), (57, 83), (14, 14), (9, 40), (518, 28)])
     def test_are_those_of_the_library(self, small, make_image, size, stride):
         image = make_image(*size)
-        keys = DinoKeys(small, stride).encode(image)
+        keys = DinoKeys(small, stride).encode(Frame(image))
         expected = expected_keys(small, image, stride)
         assert keys.shape == expected.shape
         assert keys.dtype == torch.float32
@@ -98,7 +103,7 @@ class TestKeys:
         model = livelier(build_dinov2(name, None))
         image = make_image(75, 130)
         encoder = DinoKeys(model)
-        keys, expected = encoder.encode(image).numpy(), expected_keys(model, image, 7)
+        keys, expected = encoder.encode(Frame(image)).numpy(), expected_keys(model, image, 7)
         assert keys.shape == (11, 19, encoder.width) == (11, 19, MODELS[name][0])
         np.testing.assert_allclose(keys, expected, atol=1e-5 * np.abs(expected).max())
 
@@ -107,7 +112,7 @@ class TestKeys:
         torch.set_num_threads(2)
         model = small_model(library, layers=3, width=384, heads=6)
         image = make_image(480, 854)
-        keys, expected = DinoKeys(model).encode(image).numpy(), expected_keys(model, image, 7)
+        keys, expected = DinoKeys(model).encode(Frame(image)).numpy(), expected_keys(model, image, 7)
         assert keys.shape == (69, 121, 384)
         np.testing.assert_allclose(keys, expected, atol=1e-5 * np.abs(expected).max())
 
@@ -116,7 +121,7 @@ class TestKeys:
         image = make_image(28, 28)
         seen = []
         hook = small.encoder.layer[-1].attention.k_proj.register_forward_hook(lambda *a: seen.append(a[2]))
-        keys = DinoKeys(small).encode(image)
+        keys = DinoKeys(small).encode(Frame(image))
         hook.remove()
         for head in range(3):
             assert torch.equal(keys[0, 0, head::3], seen[0][0, 0, 8 * head : 8 * head + 8])
@@ -126,7 +131,7 @@ class TestKeys:
         last, calls = model.encoder.layer[-1], []
         for name, module in model.named_modules():
             module.register_forward_hook(lambda *_, name=name: calls.append(name))
-        DinoKeys(model).encode(make_image(28, 28))
+        DinoKeys(model).encode(Frame(make_image(28, 28)))
         assert calls[-2:] == ["encoder.layer.2.norm1", "encoder.layer.2.attention.k_proj"]
         assert not [name for name in calls if name.startswith("encoder.layer.2.")][2:]
         assert last.mlp is not None  # the model itself is left as it is
@@ -146,16 +151,15 @@ class TestKeys:
     def test_images_of_any_size_one_after_the_other(self, small, make_image):
         encoder = DinoKeys(small)
         for size in ((28, 42), (42, 28), (28, 42)):
-            assert torch.equal(
-                encoder.encode(make_image(*size)), DinoKeys(small).encode(make_image(*size))
-            ), size
+            frame = Frame(make_image(*size))
+            assert torch.equal(encoder.encode(frame), DinoKeys(small).encode(frame)), size
 
     def test_need_no_gradients(self, small, make_image):
-        assert DinoKeys(small).encode(make_image(28, 28)).is_inference()
+        assert DinoKeys(small).encode(Frame(make_image(28, 28))).is_inference()
 
     def test_in_half_precision(self, small, make_image):
-        image = make_image(56, 56)
-        full, half = (DinoKeys(small, half=half).encode(image) for half in (False, True))
+        frame = Frame(make_image(56, 56))
+        full, half = (DinoKeys(small, half=half).encode(frame) for half in (False, True))
         assert half.dtype == torch.float32
         assert 0 < (full - half).abs().max() < 0.05 * full.abs().max()
 
@@ -165,27 +169,50 @@ class TestKeys:
 
         encoder = DinoKeys(small)
         monkeypatch.setattr(small.encoder.layer[0], "forward", fail)
-        with pytest.raises(ModelError, match=r"^cpu has not enough memory: choose a stride of 14") as caught:
-            encoder.encode(make_image(28, 28))
+        with pytest.raises(
+            ModelError, match=r"^cpu has not enough memory: choose semantics\.stride = 14,"
+        ) as caught:
+            encoder.encode(Frame(make_image(28, 28)))
         assert "\n" not in str(caught.value)
-
-    @pytest.mark.parametrize(
-        ("image", "message"),
-        [
-            (np.zeros((28, 28), np.uint8), r"image must be \(H, W, 3\), but got \(28, 28\)"),
-            (np.zeros((28, 28, 4), np.uint8), r"image must be \(H, W, 3\), but got \(28, 28, 4\)"),
-            (np.zeros((0, 28, 3), np.uint8), r"image must be \(H, W, 3\), but got \(0, 28, 3\)"),
-            (np.zeros((28, 28, 3), np.float32), "image must be uint8, but got float32"),
-            ([[0]], r"image must be \(H, W, 3\), but got list"),
-        ],
-    )
-    def test_of_something_that_is_no_image(self, small, image, message):
-        with pytest.raises(ValueError, match=message):
-            DinoKeys(small).encode(image)
 
     def test_stride(self, small):
         with pytest.raises(ValueError, match="stride must be one of 7, 14, but got 5"):
             DinoKeys(small, stride=5)
+
+
+class TestLargeImages:
+    """Segment Any Motion's release takes none whose longer side is more than 1,000 px."""
+
+    @pytest.mark.parametrize(
+        ("size", "scaled"), [((60, 200), (30, 100)), ((200, 60), (100, 30)), ((101, 90), (100, 89))]
+    )
+    def test_are_scaled_down(self, small, make_image, size, scaled):
+        image = make_image(*size)
+        keys = DinoKeys(small, max_side=100).encode(Frame(image))
+        expected = expected_keys(small, image, 7, scaled)
+        assert keys.shape == expected.shape
+        np.testing.assert_allclose(keys.numpy(), expected, atol=1e-5)
+
+    @pytest.mark.parametrize("size", [(100, 100), (60, 100), (14, 30)])
+    def test_others_are_not(self, small, make_image, size):
+        frame = Frame(make_image(*size))
+        assert torch.equal(DinoKeys(small, max_side=100).encode(frame), DinoKeys(small).encode(frame))
+
+    def test_the_limit_is_that_of_the_release(self, small, make_image):
+        keys = DinoKeys(small, 14).encode(Frame(make_image(56, 2000)))
+        assert keys.shape[:2] == (2, 72)
+
+    def test_points_are_those_of_the_full_image(self, small, make_image):
+        encoder = DinoKeys(small, max_side=100)
+        keys = encoder.encode(Frame(make_image(60, 200)))
+        corners = np.array([[0, 0], [199, 59], [100, 30]], np.float32)
+        found = encoder.sample(keys, corners, (60, 200))
+        assert np.array_equal(found, torch.stack([keys[0, 0], keys[4, 14], keys[2, 7]]).numpy())
+
+    @pytest.mark.parametrize("size", [(1, 1200), (1200, 1)])
+    def test_however_thin(self, small, size):
+        keys = DinoKeys(small, max_side=100).encode(Frame(np.zeros((*size, 3), np.uint8)))
+        assert sorted(keys.shape[:2]) == [1, 15]
 
 
 class TestPositionEmbeddings:
@@ -210,6 +237,10 @@ class TestSample:
     """Segment Any Motion's release: column floor(x * w / W), row floor(y * h / H)."""
 
     @pytest.fixture
+    def encoder(self, small):
+        return DinoKeys(small)
+
+    @pytest.fixture
     def keys(self):
         """(69, 121, 2): row and column of every cell, the grid of a 480x854 image."""
         row, column = torch.meshgrid(torch.arange(69.0), torch.arange(121.0), indexing="ij")
@@ -228,19 +259,19 @@ class TestSample:
             ((1e9, -1e9), (0, 120)),
         ],
     )
-    def test_cell_of_a_position(self, keys, position, cell):
-        found = DinoKeys.sample(keys, np.array([position], np.float32), (480, 854))
+    def test_cell_of_a_position(self, encoder, keys, position, cell):
+        found = encoder.sample(keys, np.array([position], np.float32), (480, 854))
         assert found.tolist() == [list(cell)]
         assert found.dtype == np.float32
 
-    def test_edges_of_cells_belong_to_the_next(self):
+    def test_edges_of_cells_belong_to_the_next(self, encoder):
         """Where a cell's edge is a number that floats have, no rounding may lose it."""
         keys = torch.arange(49.0).view(1, 49, 1)
         edges = np.stack([np.arange(49) * 3.0, np.zeros(49)], 1).astype(np.float32)
-        assert DinoKeys.sample(keys, edges, (10, 147))[:, 0].tolist() == list(range(49))
+        assert encoder.sample(keys, edges, (10, 147))[:, 0].tolist() == list(range(49))
 
-    def test_none(self, keys):
-        assert DinoKeys.sample(keys, np.zeros((0, 2), np.float32), (480, 854)).shape == (0, 2)
+    def test_none(self, encoder, keys):
+        assert encoder.sample(keys, np.zeros((0, 2), np.float32), (480, 854)).shape == (0, 2)
 
     @pytest.mark.parametrize(
         ("positions", "message"),
@@ -250,9 +281,9 @@ class TestSample:
             (np.array([[np.nan, 1]], np.float32), "positions must be finite"),
         ],
     )
-    def test_no_positions(self, keys, positions, message):
+    def test_no_positions(self, encoder, keys, positions, message):
         with pytest.raises(ValueError, match=message):
-            DinoKeys.sample(keys, positions, (480, 854))
+            encoder.sample(keys, positions, (480, 854))
 
 
 class TestWeights:
@@ -269,8 +300,8 @@ class TestWeights:
         loaded = build_dinov2("dinov2_small", save_released(released))
         assert not loaded.training
         assert not any(p.requires_grad for p in loaded.parameters())
-        image = make_image(28, 28)
-        assert torch.equal(DinoKeys(loaded).encode(image), DinoKeys(released).encode(image))
+        frame = Frame(make_image(28, 28))
+        assert torch.equal(DinoKeys(loaded).encode(frame), DinoKeys(released).encode(frame))
 
     def test_of_the_other_size(self, save_released):
         path = save_released(build_dinov2("dinov2_small", None))
@@ -290,20 +321,39 @@ class TestWeights:
     def test_device_that_is_absent(self):
         with pytest.raises(ModelError, match=r"device 'cuda' cannot be used .*; try 'cpu'"):
             build_dinov2("dinov2_small", None, device="cuda")
-        assert DinoKeys(build_dinov2("dinov2_small", None, device="auto")).device.type == "cpu"
+        assert build_dinov2("dinov2_small", None, device="auto").device.type == "cpu"
+
+
+@pytest.mark.parametrize(("stride", "grid"), [(7, (9, 13)), (14, (5, 7))])
+def test_as_the_configuration_says(make_image, stride, grid):
+    config = SemanticsConfig(name="dinov2", stride=stride, max_side=98, device="cpu")
+    encoder = build_encoder(config, None)
+    assert encoder.width == 768
+    keys = encoder.encode(Frame(make_image(140, 196)))
+    assert keys.shape == (*grid, 768)
+    assert keys.dtype == torch.float32
+
+
+def test_precision_is_a_choice(make_image):
+    frame, keys = Frame(make_image(28, 28)), []
+    for precision in ("float32", "bfloat16"):
+        torch.manual_seed(0)
+        config = SemanticsConfig(name="dinov2", device="cpu", precision=precision)
+        keys.append(build_encoder(config, None).encode(frame))
+    assert not torch.equal(*keys)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_a_gpu(make_image):
     torch.manual_seed(0)
     model = build_dinov2("dinov2_small", None)
-    image = make_image(120, 200)
+    frame = Frame(make_image(120, 200))
     positions = np.array([[3, 4], [199, 119]], np.float32)
     cpu = DinoKeys(model)
-    expected = cpu.sample(cpu.encode(image), positions, (120, 200))
+    expected = cpu.sample(cpu.encode(frame), positions, (120, 200))
     for half, tolerance in ((False, 1e-2), (True, 5e-2)):
         gpu = DinoKeys(model.to("cuda"), half=half)
-        keys = gpu.encode(image)
+        keys = gpu.encode(frame)
         assert keys.device.type == "cuda"
         found = gpu.sample(keys, positions, (120, 200))
         np.testing.assert_allclose(found, expected, atol=tolerance * np.abs(expected).max())

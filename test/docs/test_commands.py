@@ -79,8 +79,7 @@ def test_the_test_would_notice(commands):
 
 def test_overrides_can_be_used(document):
     for line in document.shell_lines():
-        for text in re.findall(r"--set ([\w.]+=\S+)", line):
-            load_config("cpu", [text])
+        load_config("cpu", re.findall(r"--set ([\w.]+=\S+)", line))
         for name in re.findall(r"-p ([\w.]+):=", line):
             assert name in (*option_names(), "config", "autostart", "use_sim_time"), line
         for name in re.findall(r"ros2 param set /motionseg ([\w.]+) ", line):

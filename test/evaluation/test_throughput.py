@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from motionseg_ros.core.pipeline import Workload
 from motionseg_ros.core.types import Frame, FrameResult
 from motionseg_ros.evaluation.throughput import MEMORY_MARK, Throughput, back_and_forth, measure
 
@@ -18,6 +19,8 @@ def clip(length: int) -> list[Frame]:
 
 class Waiting:
     """A segmenter that takes 4 ms for every frame and 8 ms more for every fourth."""
+
+    workload = Workload(0, 0)
 
     def push(self, frame: Frame) -> FrameResult:
         timings = {"tracking": 4.0}
@@ -34,6 +37,8 @@ class Hoarder:
     What other tests have let go would be used again otherwise, and this process would not grow.
     """
 
+    workload = Workload(0, 0)
+
     def __init__(self) -> None:
         self._kept: list[mmap.mmap] = []
 
@@ -41,6 +46,17 @@ class Hoarder:
         self._kept.append(mmap.mmap(-1, 2**20))
         self._kept[-1].write(b"\1" * 2**20)
         return FrameResult(frame.index, frame.stamp, frame.frame_id, LABELS)
+
+
+class Growing:
+    """A segmenter that after the first frame follows 10 trajectories and no object, then 20 and 1, then 30 and 2..."""
+
+    workload = Workload(0, -1)
+
+    def push(self, frame: Frame) -> FrameResult:
+        self.workload = Workload(self.workload.trajectories + 10, self.workload.objects + 1)
+        timings = {"tracking": float(frame.index), "total": 1e6}
+        return FrameResult(frame.index, frame.stamp, frame.frame_id, LABELS, timings_ms=timings)
 
 
 class TestBackAndForth:
@@ -70,12 +86,39 @@ class TestMeasure:
         assert result.frames == 40
         assert result.latency_ms["tracking"].median == 4.0
         assert result.latency_ms["classifier"].frames == 10
+        tracking = result.latency_ms["tracking"]
+        assert (tracking.p95, tracking.p99, tracking.largest, tracking.mean) == (4.0, 4.0, 4.0, 4.0)
         total = result.latency_ms["total"]
         assert 4.0 <= total.median < 60.0  # a busy machine lets it sleep for longer
-        assert total.p95 >= 12.0
+        assert 12.0 <= total.p95 <= total.p99 <= total.largest
         # 40 frames take 40 * 4 + 10 * 8 = 240 ms at least.
         assert 0.240 <= result.seconds == pytest.approx(total.mean * 40 / 1e3)
         assert result.frames_per_second == 40 / result.seconds
+
+    def test_shares_of_the_frames_that_were_faster(self):
+        """0 to 100 ms: so each share is its own number."""
+        tracking = measure(Growing(), back_and_forth(clip(3), 101, 1)).latency_ms["tracking"]
+        figures = tracking.median, tracking.p95, tracking.p99, tracking.largest, tracking.mean
+        assert figures == pytest.approx((50.0, 95.0, 99.0, 100.0, 50.0))
+
+    def test_the_total_is_measured_here(self):
+        """What the pipeline tells as its total is another figure, and not listed as a stage."""
+        result = measure(Growing(), clip(3))
+        assert set(result.latency_ms) == {"total", "tracking"}
+        assert result.latency_ms["total"].largest < 1e6
+
+    @pytest.mark.parametrize(("count", "trajectories", "objects"), [(1, 10, 0), (2, 15, 0.5), (4, 25, 1.5)])
+    def test_the_workload_is_the_mean_over_frames(self, count, trajectories, objects):
+        result = measure(Growing(), back_and_forth(clip(3), count, 1))
+        assert (result.trajectories, result.objects) == (trajectories, objects)
+
+    def test_gpu_memory_is_told_where_one_is_in_use(self, gpus):
+        gpus(first=200, second=30)
+        assert measure(Growing(), clip(2)).gpu_peak_mb == 230.0
+
+    def test_without_a_gpu_there_is_no_figure(self, monkeypatch):
+        monkeypatch.setattr("motionseg_ros.device.memory._cuda", lambda: None)
+        assert measure(Growing(), clip(2)).gpu_peak_mb is None
 
     def test_making_frames_is_not_counted(self):
         def slow():

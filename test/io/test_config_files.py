@@ -47,6 +47,17 @@ def test_overrides_go_over_the_file_and_the_last_one_counts(tmp_path):
     assert config.source.max_gap == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("override", ["sam2.weights=", "sam2.weights= ", "sam2.weights=''"])
+def test_nothing_behind_the_sign_is_the_empty_text(tmp_path, override):
+    """So a file's path can be taken back, and the store's file is used."""
+    path = tmp_path / "mine.yaml"
+    path.write_text("sam2: {weights: /old/sam2.pt}\nclassifier: {weights: mine.safetensors}")
+    assert load_config(str(path)).sam2.weights == "/old/sam2.pt"
+    config = load_config(str(path), [override])
+    assert config.sam2.weights == ""
+    assert config.classifier.weights == "mine.safetensors"
+
+
 @pytest.mark.parametrize(
     ("override", "reason"),
     [
@@ -56,7 +67,10 @@ def test_overrides_go_over_the_file_and_the_last_one_counts(tmp_path):
         ("window=3", "unknown option 'window'"),
         ("window.stride=many", "window.stride: .*but got 'many'"),
         ("window.stride=0", "window.stride: .*but got 0 .allowed: 1"),
-        ("window.stride=", "window.stride: .*but got None"),
+        ("window.stride=", "window.stride: .*but got ''"),
+        ("window.stride= ", "window.stride: .*but got ''"),
+        ("window.stride=null", "window.stride: .*but got None"),
+        ("masker.name=", "masker.name must be one of .*but got ''"),
         ("window.stride=[1", "no YAML scalar"),
         ("source.on_discontinuity=maybe", "must be one of error, restart"),
     ],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from motionseg_ros.core.errors import FrameError
-from motionseg_ros.io.image_messages import message_to_bgr
+from motionseg_ros.io.image_messages import message_to_bgr, pixel_rows
 
 HEIGHT, WIDTH = 32, 48
 
@@ -205,3 +205,27 @@ def test_messages_that_do_not_fit_together_are_refused(picture, changes, reason)
 def test_unreadable_compressed_images_are_refused(data, kind, reason):
     with pytest.raises(FrameError, match=reason):
         message_to_bgr(compressed(data, kind))
+
+
+class TestPixelRows:
+    """The bytes as they lie in the message, for pictures and depth alike."""
+
+    @pytest.mark.parametrize(("encoding", "width"), [("bgr8", 3), ("16UC1", 2), ("32FC1", 4), ("mono8", 1)])
+    def test_rows_without_what_fills_them_up(self, encoding, width):
+        data = np.arange(5 * 40, dtype=np.uint8)
+        given = SimpleNamespace(height=5, width=7, encoding=encoding, step=40, data=data)
+        rows = pixel_rows(given, encoding)
+        np.testing.assert_array_equal(rows, data.reshape(5, 40)[:, : 7 * width])
+        assert np.shares_memory(rows, data)
+
+    @pytest.mark.parametrize("height", [4, 6])
+    def test_chroma_has_rows_of_its_own(self, height):
+        """Drivers differ in whether they count them."""
+        given = SimpleNamespace(height=height, width=8, encoding="nv12", step=8, data=np.zeros(48, np.uint8))
+        assert pixel_rows(given, "nv12").shape == (6, 8)
+
+    def test_the_encoding_may_be_another_name_of_the_messages(self):
+        given = SimpleNamespace(height=1, width=2, encoding="martian", step=4, data=np.zeros(4, np.uint8))
+        assert pixel_rows(given, "mono16").shape == (1, 4)
+        with pytest.raises(FrameError, match="step 4 is shorter than a row of 2 bgr8 pixels"):
+            pixel_rows(given, "bgr8")

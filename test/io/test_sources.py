@@ -41,6 +41,24 @@ def test_a_topic_makes_sense_for_recordings_only(request, kind):
         open_source(request.getfixturevalue(kind)(), topic="/camera")
 
 
+@pytest.mark.parametrize("kind", ["make_folder", "make_video"])
+@pytest.mark.parametrize("topics", [{}, {"topic": None}])
+def test_so_does_a_depth_topic(request, kind, topics):
+    with pytest.raises(
+        SourceError, match=r"is no ROS recording, so it has no topic /depth; leave --depth-topic out"
+    ):
+        open_source(request.getfixturevalue(kind)(), **topics, depth_topic="/depth")
+
+
+def test_topic_and_depth_topic_reach_the_recording(make_depth_bag, ros):
+    image = ros.image(ros.square_images(1)[0], 1)
+    bag = make_depth_bag([np.full((48, 64), 1500, np.uint16)] * 2, others=[("/right", image, 1)])
+    with open_source(bag, "/camera/image_raw", "/camera/depth") as source:
+        assert [frame.depth.max() for frame in source] == pytest.approx([1.5, 1.5])
+    with open_source(str(bag), topic="/right") as source:
+        assert [frame.depth for frame in source] == [None]
+
+
 def test_all_kinds_carry_the_same_pictures(make_bag, make_folder):
     from_bag = [frame.image for frame in open_source(make_bag(4))]
     from_folder = [frame.image for frame in open_source(make_folder(4))]

@@ -74,6 +74,38 @@ def test_a_frame_comes_back_bit_for_bit(size):
     assert (again.stamp, again.frame_id, again.index) == (frame.stamp, frame.frame_id, frame.index)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (48, 64), (31, 17)])
+def test_so_does_its_depth(size):
+    """Also what is not known and what is out of reach."""
+    rng = np.random.default_rng(1)
+    depth = rng.normal(3, 1, size).astype(np.float32)
+    depth[rng.random(size) < 0.2] = np.nan
+    depth[rng.random(size) < 0.2] = np.inf
+    depth[0, 0] = 0
+    frame = Frame(np.zeros((*size, 3), np.uint8), 1, "camera", 2, depth)
+    again = unpack_frame(pack_frame(frame))
+    assert again.depth.dtype == np.float32
+    np.testing.assert_array_equal(again.depth, depth)
+    assert (again.stamp, again.frame_id, again.index) == (1, "camera", 2)
+
+
+def test_a_view_of_depth_comes_back_as_it_is_seen():
+    depth = np.arange(48, dtype=np.float32).reshape(6, 8).T[::-1]
+    frame = Frame(np.zeros((8, 6, 3), np.uint8), depth=depth)
+    np.testing.assert_array_equal(unpack_frame(pack_frame(frame)).depth, depth)
+
+
+def test_a_frame_without_depth_has_none_again():
+    assert unpack_frame(pack_frame(Frame(np.zeros((2, 3, 3), np.uint8)))).depth is None
+
+
+def test_depth_is_kept_small():
+    """A plane of a depth camera, which knows whole millimetres."""
+    depth = np.tile(np.arange(640, dtype=np.float32) / 1000, (480, 1))
+    frame = Frame(np.zeros((480, 640, 3), np.uint8), depth=depth)
+    assert len(pack_frame(frame)) < depth.nbytes / 10
+
+
 @pytest.mark.parametrize("object_id", [1, 255, 256, 65534])
 @pytest.mark.parametrize("state", [ObjectState.MOVING, ObjectState.OCCLUDED])
 def test_a_result_comes_back_whole(make_result, object_id, state):

@@ -10,7 +10,7 @@ from motionseg_ros.core.config import option_names
 from motionseg_ros.core.errors import ConfigError, ModelError
 from motionseg_ros.io import weights
 from motionseg_ros.io.checksum import sha256_of
-from motionseg_ros.io.weights import catalogue, find, locate, read_table, source_url, store
+from motionseg_ros.io.weights import catalogue, find, locate, locate_all, read_table, source_url, store
 
 ENTRY = """
 name_of_it:
@@ -53,7 +53,7 @@ def test_the_table_has_what_the_stages_need():
         for family in ("sam2", "sam2.1")
         for size in ("tiny", "small", "base_plus", "large")
     }
-    names |= {"bootstapir_causal", "depth_anything_v2_small", "dinov2_base", "seganymo"}
+    names |= {"bootstapir", "bootstapir_causal", "depth_anything_v2_small", "dinov2_base", "seganymo"}
     assert set(catalogue()) == names
 
 
@@ -202,6 +202,51 @@ def test_a_file_of_another_size(table, folder, data, problem):
 def test_a_folder_of_that_name_is_no_file(table, folder):
     (folder / "model.pt").mkdir()
     assert find("name_of_it").state == "missing"
+
+
+class TestLocateAll:
+    @pytest.fixture(autouse=True)
+    def _three(self, table, folder):
+        table("".join(ENTRY.replace("name_of_it", name).replace("model", name) for name in ("a", "b", "c")))
+
+    def test_all_are_there(self, folder):
+        for name in "abc":
+            (folder / f"{name}.pt").write_bytes(b"sixsix")
+        assert locate_all(["c", "a"]) == {"c": folder / "c.pt", "a": folder / "a.pt"}
+
+    def test_of_none(self):
+        assert locate_all([]) == {}
+
+    @pytest.mark.parametrize("kind", ["missing", "incomplete"])
+    def test_several_that_are_missing_are_one_error_with_one_command(self, folder, kind):
+        (folder / "b.pt").write_bytes(b"sixsix")
+        if kind == "incomplete":
+            (folder / "c.pt.part").write_bytes(b"six")
+        with pytest.raises(ModelError) as caught:
+            locate_all(["c", "b", "a"])
+        assert str(caught.value) == (
+            f"the weights c, a are not in {folder}; get them with: motionseg weights download c a"
+        )
+
+    def test_a_single_one_is_told_as_by_itself(self, folder):
+        (folder / "b.pt").write_bytes(b"sixsix")
+        with pytest.raises(ModelError) as caught:
+            locate_all(["b", "a"])
+        assert str(caught.value) == (
+            f"the weights a.pt are not in {folder}; get it with: motionseg weights download a"
+        )
+
+    def test_one_of_another_size(self, folder):
+        (folder / "a.pt").write_bytes(b"sixsix")
+        (folder / "b.pt").write_bytes(b"short")
+        with pytest.raises(
+            ModelError, match=r"b\.pt has 5 bytes instead of 6: it was cut short; get it with"
+        ):
+            locate_all(["a", "b"])
+
+    def test_an_unknown_one_comes_first(self):
+        with pytest.raises(ModelError, match="no weights are called 'd'"):
+            locate_all(["a", "b", "d"])
 
 
 @pytest.mark.parametrize("mirror", ["http://host:8000/weights", "http://host:8000/weights/"])

@@ -9,6 +9,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed (make setup)")
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from motionseg_ros.core.pipeline import Workload
 from motionseg_ros.ros.diagnostics import diagnostics_message
 from motionseg_ros.ros.statistics import Counts, Snapshot
 
@@ -27,6 +28,7 @@ GOOD = Snapshot(
         "failed": "KeyError: 1",
         "restarts": "size changed",
         "reduced": "cuda is out of memory",
+        "unpaired": "is /depth published with the same stamps?",
     },
     idle_for=0.1,
 )
@@ -92,3 +94,21 @@ def test_stamps_of_another_clock_give_no_latency() -> None:
     values = {pair.key: pair.value for pair in status(replace(GOOD, latency_ms=(9e9, 9e9))).values}
     assert values["latency_ms_median"] == ""
     assert values["processing_ms_median"] == "50.0"
+
+
+def test_what_is_being_followed():
+    message = diagnostics_message(
+        "motionseg", Time(), "active", "/image", {}, GOOD, BEFORE, 2.0, Workload(trajectories=812, objects=3)
+    )
+    values = {pair.key: pair.value for pair in message.status[0].values}
+    assert (values["objects"], values["trajectories"]) == ("3", "812")
+    nothing = {pair.key: pair.value for pair in status().values}
+    assert (nothing["objects"], nothing["trajectories"]) == ("0", "0")
+
+
+def test_images_without_depth_are_worth_a_warning_when_they_are_many():
+    few = replace(GOOD, counts=replace(GOOD.counts, unpaired=1))
+    assert status(few).level == DiagnosticStatus.OK
+    many = status(replace(GOOD, counts=replace(GOOD.counts, unpaired=8)))
+    assert many.level == DiagnosticStatus.WARN
+    assert many.message == "8 images had no depth image: is /depth published with the same stamps?"

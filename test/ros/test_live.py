@@ -255,4 +255,6 @@ def test_diagnostics_tell_everything(planner: Planner) -> None:
     assert float(values["input_rate_hz"]) > 0
     assert float(values["memory_mb"]) > 10
     assert values["stage.tracker.name"] == "lucas_kanade"
+    assert int(values["trajectories"]) > 50
+    assert not any(key.endswith(".weights") for key in values)  # the defaults need none
     assert {"ms.convert", "frames_dropped", "frames_lost_before_node", "output_rate_hz"} <= set(values)

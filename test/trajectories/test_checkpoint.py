@@ -63,6 +63,15 @@ class TestGood:
         assert load_released(path, config=config).config == config
         assert "input_fc1.weight (16, 86, 1, 1) instead of (16, 88, 1, 1)" in error_of(path)
 
+    def test_without_a_file_weights_are_random_and_seeded(self):
+        models = []
+        for seed in (0, 0, 1):
+            torch.manual_seed(seed)
+            models.append(load_released(None).decoder.output_layer.weight)
+        assert torch.equal(models[0], models[1])
+        assert not torch.equal(models[0], models[2])
+        assert not load_released(None).training
+
 
 class TestForeignFiles:
     def test_missing(self, path):
@@ -190,6 +199,10 @@ class TestDevice:
         with pytest.raises(ModelError, match=r"^device '.*' cannot be used \(.+\); try 'cpu'$") as caught:
             load_released(golden_checkpoint, device=device)
         assert "\n" not in str(caught.value)
+
+    def test_auto(self, golden_checkpoint):
+        model = load_released(golden_checkpoint, device="auto")
+        assert next(model.parameters()).is_cuda == torch.cuda.is_available()
 
     def test_cuda(self, golden_checkpoint):
         if not torch.cuda.is_available():

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
+from motionseg_ros.core.depth import FIXED, OWN, REFERENCE
 from motionseg_ros.core.types import Tracks
 from motionseg_ros.trajectories.classifier import TrajectoryClassifier
 from motionseg_ros.trajectories.learned import NetworkClassifier
@@ -58,6 +59,23 @@ class TestGolden:
         answer = classify(golden.tracks, golden.size, golden.depth, golden.semantics)
         assert answer.dtype == np.float32
         np.testing.assert_allclose(answer, golden.probabilities, atol=1e-5)
+
+    def test_depth_at_the_points_is_all_it_needs(self, golden, classify):
+        """As the pipeline gives it, which keeps no images."""
+        depth = REFERENCE.sample(golden.depth, golden.tracks.positions)
+        answer = classify.at_points(golden.tracks, golden.size, depth, golden.semantics)
+        np.testing.assert_allclose(answer, golden.probabilities, atol=1e-5)
+        np.testing.assert_array_equal(
+            answer, classify(golden.tracks, golden.size, golden.depth, golden.semantics)
+        )
+
+    @pytest.mark.parametrize(("mode", "reading"), [("fixed", FIXED), ("reference", REFERENCE)])
+    def test_images_are_read_as_the_mode_says(self, golden_checkpoint, mode, reading):
+        classify = TrajectoryClassifier.from_checkpoint(golden_checkpoint, depth_mode=mode)
+        assert classify.reading is reading
+        tracks, (depth, semantics) = some_tracks(8, 6), some_cues(8, 6)
+        expected = classify.at_points(tracks, (12, 20), reading.sample(depth, tracks.positions), semantics)
+        np.testing.assert_array_equal(classify(tracks, (12, 20), depth, semantics), expected)
 
     def test_the_default_samples_depth_where_the_points_are(self, golden, golden_checkpoint):
         fixed = TrajectoryClassifier.from_checkpoint(golden_checkpoint)
@@ -148,8 +166,10 @@ class TestOddWindows:
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
     @pytest.mark.parametrize(("first", "source"), [(2, 1), (4, 3), (0, 2)])
     def test_positions_that_are_not_finite_are_hidden(self, classify, value, first, source):
+        """Their depth is that of the frame before, or after, as their position is."""
         tracks, cues = some_tracks(8, 6), some_cues(8, 6)
         gap = (3, slice(first, first + 2))
+        cues[0][gap[1]] = cues[0][source]
         tracks.visible[:] = True
         tracks.visible[gap] = False
         tracks.positions[gap] = tracks.positions[3, source]
@@ -241,8 +261,66 @@ class TestBadInput:
             classify(some_tracks(4, 3), size, None, SEMANTICS)
 
     def test_depth_mode(self, golden_checkpoint):
-        with pytest.raises(ValueError, match="depth_mode must be one of reference, fixed, but got 'best'"):
+        with pytest.raises(ValueError, match="depth_mode must be one of fixed, reference, but got 'best'"):
             TrajectoryClassifier.from_checkpoint(golden_checkpoint, depth_mode="best")
+
+    @pytest.mark.parametrize(
+        ("depth", "message"),
+        [
+            (np.zeros((3, 3), np.float32), r"depth must be \(N, T\) = \(4, 3\), .*, but got \(3, 3\)"),
+            (np.zeros((4, 3)), "depth must be float32, but got float64"),
+            (np.full((4, 3), 2, np.float32), "depth must be in 0..1, or NaN, but got 2"),
+        ],
+    )
+    def test_depth_at_the_points(self, classify, depth, message):
+        with pytest.raises(ValueError, match=message):
+            classify.at_points(some_tracks(4, 3), (12, 20), depth, SEMANTICS)
+
+
+class TestUnknownDepth:
+    """What is NaN at the points: not yet read, or read where no pixel was."""
+
+    @pytest.fixture
+    def depth(self) -> np.ndarray:
+        return np.random.default_rng(4).random((8, 6), np.float32)
+
+    @pytest.mark.parametrize(
+        ("frames", "source"), [(slice(2, 4), 1), (slice(0, 3), 3), (slice(5, 6), 4), (slice(1, 6), 0)]
+    )
+    def test_is_that_of_the_frame_before_or_after(self, classify, depth, frames, source):
+        tracks, semantics = some_tracks(8, 6), some_cues(8, 6)[1]
+        known = classify.at_points(tracks, (12, 20), depth, semantics)
+        depth[3, frames] = depth[3, source]
+        expected = classify.at_points(tracks, (12, 20), depth, semantics)
+        depth[3, frames] = np.nan
+        np.testing.assert_array_equal(classify.at_points(tracks, (12, 20), depth, semantics), expected)
+        assert not np.array_equal(known, expected)
+
+    def test_of_a_whole_trajectory_is_0(self, classify, depth):
+        tracks, semantics = some_tracks(8, 6), some_cues(8, 6)[1]
+        depth[5] = 0
+        expected = classify.at_points(tracks, (12, 20), depth, semantics)
+        depth[5] = np.nan
+        np.testing.assert_array_equal(classify.at_points(tracks, (12, 20), depth, semantics), expected)
+
+    def test_rows_are_those_of_the_trajectories(self, classify, depth):
+        """Also where some of these are left out, because they are never visible."""
+        tracks, semantics = some_tracks(8, 6), some_cues(8, 6)[1]
+        depth[2, :3] = np.nan
+        answer = classify.at_points(tracks, (12, 20), depth, semantics)
+        order = np.random.default_rng(2).permutation(8)
+        permuted = classify.at_points(tracks[order], (12, 20), depth[order], semantics[order])
+        np.testing.assert_allclose(permuted, answer[order], atol=1e-5)
+        tracks.visible[:2] = False
+        answer = classify.at_points(tracks, (12, 20), depth, semantics)
+        rest = classify.at_points(tracks[2:], (12, 20), depth[2:], semantics[2:])
+        np.testing.assert_array_equal(answer[2:], rest)
+
+    def test_the_callers_array_stays_as_it_is(self, classify, depth):
+        depth[1, 2] = np.nan
+        before = depth.copy()
+        classify.at_points(some_tracks(8, 6), (12, 20), depth, some_cues(8, 6)[1])
+        np.testing.assert_array_equal(depth, before)
 
 
 class TestWarnings:
@@ -276,6 +354,7 @@ class TestDispatch:
         answer = classify(some_tracks(30, 16), (12, 20))
         expected = NetworkClassifier.load(tmp_path / name)(some_tracks(30, 16), (12, 20))
         np.testing.assert_array_equal(answer, expected)
+        assert classify.reading is OWN
 
     @pytest.mark.parametrize("name", ["moseg.pth", "checkpoint_3.pt", "weights"])
     def test_everything_else_is_the_released_model(self, golden_checkpoint, tmp_path, name, golden):

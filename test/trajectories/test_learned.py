@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from motionseg_ros.core.depth import OWN
 from motionseg_ros.core.errors import ModelError
 from motionseg_ros.core.types import Tracks
 from motionseg_ros.trajectories.classifier import TrajectoryClassifier
@@ -113,9 +114,36 @@ class TestAnswers:
         assert np.abs(with_depth - classify(tracks, SIZE)).max() > 1e-4
         np.testing.assert_allclose(classify(tracks, SIZE, depth / 2), with_depth, atol=1e-4)
 
-    def test_semantics_are_accepted_and_not_used(self, classify):
+    def test_depth_at_the_points_is_all_it_needs(self, classify):
+        """As the pipeline gives it, which keeps no images."""
         tracks = some_tracks()
-        semantics = np.ones((60, 768), np.float32)
+        depth = np.random.default_rng(2).uniform(0.2, 0.9, (16, *SIZE)).astype(np.float32)
+        samples = OWN.sample(depth, tracks.positions)
+        np.testing.assert_array_equal(
+            classify.at_points(tracks, SIZE, samples), classify(tracks, SIZE, depth)
+        )
+
+    def test_rows_of_depth_are_those_of_the_trajectories(self, classify):
+        tracks = some_tracks()
+        depth = np.random.default_rng(2).uniform(0.2, 0.9, (60, 16)).astype(np.float32)
+        depth[::7, :5] = np.nan
+        answer = classify.at_points(tracks, SIZE, depth)
+        order = np.random.default_rng(3).permutation(60)
+        permuted = classify.at_points(tracks[order], SIZE, depth[order])
+        np.testing.assert_allclose(permuted, answer[order], atol=2e-5)
+        assert np.abs(answer - classify.at_points(tracks, SIZE, depth[order])).max() > 1e-3
+
+    def test_depth_that_is_known_nowhere_is_as_good_as_none(self, classify):
+        tracks = some_tracks()
+        unknown = np.full((60, 16), np.nan, np.float32)
+        np.testing.assert_array_equal(
+            classify.at_points(tracks, SIZE, unknown), classify.at_points(tracks, SIZE)
+        )
+
+    @pytest.mark.parametrize("width", [768, 12])
+    def test_semantics_are_accepted_and_not_used(self, classify, width):
+        tracks = some_tracks()
+        semantics = np.ones((60, width), np.float32)
         np.testing.assert_array_equal(classify(tracks, SIZE, None, semantics), classify(tracks, SIZE))
 
 
@@ -180,9 +208,10 @@ class TestBadInput:
         with pytest.raises(ValueError, match="depth must be"):
             classify(some_tracks(), SIZE, np.zeros(shape, np.float32))
 
-    def test_semantics_of_the_wrong_size(self, classify):
-        with pytest.raises(ValueError, match="semantics must be"):
-            classify(some_tracks(), SIZE, None, np.zeros((60, 12), np.float32))
+    @pytest.mark.parametrize("shape", [(60, 15), (59, 16), (16, 60), (16, *SIZE)])
+    def test_depth_at_the_points_of_the_wrong_size(self, classify, shape):
+        with pytest.raises(ValueError, match=r"depth must be \(N, T\) = \(60, 16\)"):
+            classify.at_points(some_tracks(), SIZE, np.zeros(shape, np.float32))
 
 
 class TestFiles:
@@ -196,6 +225,13 @@ class TestFiles:
         path.write_bytes(content)
         with pytest.raises(ModelError, match="is not a safetensors file"):
             NetworkClassifier.load(path)
+
+    @pytest.mark.parametrize(("name", "told"), [("moseg.pth", True), ("moseg.safetensors", False)])
+    def test_the_released_checkpoint_is_for_another_classifier(self, tmp_path, name, told):
+        (tmp_path / name).write_bytes(b"PK\x03\x04" + bytes(50))
+        with pytest.raises(ModelError, match="is not a safetensors file") as caught:
+            NetworkClassifier.load(tmp_path / name)
+        assert ("SegAnyMo's checkpoint is for classifier.name seganymo" in str(caught.value)) == told
 
     def test_truncated(self, weights):
         weights.write_bytes(weights.read_bytes()[:-100])

@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (pip install .[models])")
 
+from motionseg_ros.core.depth import REFERENCE  # noqa: E402
 from motionseg_ros.trajectories.model import (  # noqa: E402
     Keys,
     ModelConfig,
@@ -12,7 +13,6 @@ from motionseg_ros.trajectories.model import (  # noqa: E402
     frequency_encoding,
     normalise_positions,
     point_features,
-    sample_depth,
 )
 
 # The golden case's motion descriptors of trajectories 0, 3 and 6, the first four channels.
@@ -23,7 +23,7 @@ DESCRIPTORS = {
 }
 
 
-def golden_features(golden, **options):
+def golden_features(golden):
     """Point features of the golden case, and its visibility."""
     tracks = golden.tracks
     visible = torch.from_numpy(tracks.visible)
@@ -32,9 +32,8 @@ def golden_features(golden, **options):
         visible,
         torch.from_numpy(tracks.visibility),
         torch.from_numpy(tracks.confidence),
-        torch.from_numpy(golden.depth),
+        torch.from_numpy(REFERENCE.sample(golden.depth, tracks.positions)),
         torch.from_numpy(golden.semantics),
-        **{"depth_mode": "reference", **options},
     )
     return features, visible
 
@@ -49,7 +48,7 @@ def random_window(config: ModelConfig, n: int = 9, t: int = 5):
         visible,
         torch.rand(n, t, generator=generator),
         torch.rand(n, t, generator=generator),
-        torch.rand(t, 12, 20, generator=generator),
+        torch.rand(n, t, generator=generator),
         semantics,
         config=config,
     )
@@ -204,24 +203,18 @@ class TestFeatures:
         features = point_features(positions, visible, ones, ones, config=config)
         np.testing.assert_allclose(features[0, :, 2:4], [[0.1, 0.2], [0, 0], [0, 0]], atol=1e-6)
 
-    def test_fixed_depth_is_that_of_the_points_pixel(self):
-        depth = torch.arange(2 * 12 * 20, dtype=torch.float32).reshape(2, 12, 20)
-        pixels = torch.tensor([[0.0, 0.0], [19.0, 11.0], [7.6, 2.4], [-30.0, 5.0], [19.9, 99.0]])
-        positions = normalise_positions(pixels, (12, 20))[:, None].expand(-1, 2, -1)
-        wanted = torch.tensor([0, 11 * 20 + 19, 2 * 20 + 8, 5 * 20, 11 * 20 + 19], dtype=torch.float32)
-        got = sample_depth(depth, positions, "fixed")
-        assert torch.equal(got, torch.stack([wanted, wanted + 12 * 20], 1))
+    def test_depth_and_its_change(self):
+        depth = torch.tensor([[0.25, 0.5, 1.0], [0.125, 0.75, 0.5]])
+        visible = torch.tensor([[True, True, False], [False, True, True]])
+        ones = torch.ones(2, 3)
+        features = point_features(torch.zeros(2, 3, 2), visible, ones, ones, depth)
+        assert torch.equal(features[..., 84], depth)
+        assert features[..., 85].tolist() == [[0.25, 0, 0], [0.625, -0.25, 0]]
 
-    def test_reference_depth_takes_positions_for_others(self):
-        # Observed in the release: the point at (2.0, 39.4) of an 86x48 image reads the pixel (4, 29), and one in
-        # the upper half the first.
-        depth = torch.arange(48 * 86, dtype=torch.float32).reshape(1, 48, 86)
-        positions = normalise_positions(torch.tensor([[[2.0, 39.4]], [[40.0, 10.0]]]), (48, 86))
-        assert sample_depth(depth, positions, "reference").tolist() == [[29 * 86 + 4], [0]]
-
-    def test_unknown_depth_mode(self):
-        with pytest.raises(ValueError, match="depth_mode must be one of reference, fixed, but got 'nearest'"):
-            point_features(*[torch.zeros(1, 1, 2)] + [torch.zeros(1, 1)] * 3, depth_mode="nearest")
+    def test_without_depth_it_is_0(self):
+        ones = torch.ones(2, 3)
+        parts = torch.zeros(2, 3, 2), ones > 0, ones, ones
+        assert torch.equal(point_features(*parts), point_features(*parts, torch.zeros(2, 3)))
 
 
 ABLATIONS = [

@@ -8,25 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Of ImageNet, which all released weights were trained with.
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
+from ...device.pixels import normalise, to_planes
 
 # Bits behind the point of the filter's weights, so that products with bytes and their sums fit into int32.
 _PRECISION = 22
 
 
-def to_input(image: np.ndarray, resolution: int, device: torch.device) -> Tensor:
-    """(1, 3, resolution, resolution) float32 on `device`, of an (H, W, 3) uint8 BGR image.
+def to_input(rgb: Tensor, resolution: int) -> Tensor:
+    """(1, 3, resolution, resolution) float32 on the same device, of an (H, W, 3) uint8 image.
 
     The aspect is not kept; SAM 2 was trained so.
     """
     # Along rows first, as Pillow does (but for images much higher than wide, of late).
-    rgb = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).to(device)
-    pixels = resize(resize(rgb, 1, resolution), 0, resolution).permute(2, 0, 1)[None].float()
-    mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
-    deviation = torch.tensor(DEVIATION, device=device).view(1, 3, 1, 1)
-    return (pixels / 255.0 - mean) / deviation
+    return normalise(to_planes(resize(resize(rgb, 1, resolution), 0, resolution)))
 
 
 def resize(pixels: Tensor, axis: int, length: int) -> Tensor:

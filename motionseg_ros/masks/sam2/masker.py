@@ -17,10 +17,11 @@ from ...core.flow import FlowEstimator
 from ...core.image import WorkingImage
 from ...core.types import MaskLogits, Prompts
 from ...core.window import SlidingWindow
+from ...device.choice import is_half
 from ...prompting.iterative import object_points
 from ...prompting.motion_guided import KeyPointHistory, warped_box
 from .memory import MemoryPolicy
-from .model import build_predictor, resolve_device
+from .model import build_predictor, keep_in_sight
 from .predictor import StreamingPredictor
 
 # Holes up to this many pixels of the model's mask (a quarter of its resolution) are filled, as `sam2` does on a GPU.
@@ -36,14 +37,15 @@ def build_masker(config: Sam2Config, weights: Path | None) -> Sam2Masker:
     """A masker with the model that `config` names.
 
     Args:
-        weights: its checkpoint; None for random weights.
+        weights: its checkpoint; None for random weights, with which all objects seem to be in sight.
 
     Raises:
         ModelError: see `model.build_predictor`.
     """
-    device = resolve_device(config.device)
-    model = build_predictor(config.model, weights, device, config.resolution, config.compile)
-    half = config.precision == "bfloat16" or (config.precision == "auto" and device != "cpu")
+    model = build_predictor(config.model, weights, config.device, config.resolution, config.compile)
+    if weights is None:
+        keep_in_sight(model)
+    half = is_half(config.precision, model.device)
     return Sam2Masker(config, StreamingPredictor(model, memory_policy(config), config.confident, half))
 
 
@@ -100,7 +102,7 @@ class Sam2Masker:
         self._size = window.frame.size
         self._image = window.newest
         self._logits = None
-        self._within_memory(lambda: self._predictor.see(window.frame.image))
+        self._within_memory(lambda: self._predictor.see(window.frame))
 
     def push(self, window: SlidingWindow, evidence: MotionEvidence) -> None:
         """Carry all objects to the newest frame.

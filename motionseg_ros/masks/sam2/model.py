@@ -8,7 +8,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...io.torch_files import find_device, load_weights, resolve_device
+import torch
+
+from ...device.choice import find_device
+from ...io.torch_files import load_weights
 
 if TYPE_CHECKING:
     from sam2.sam2_video_predictor import SAM2VideoPredictor
@@ -56,7 +59,7 @@ def build_predictor(
         ModelError: the device cannot be used, or the weights do not fit the model.
         ImportError: `sam2` is not installed.
     """
-    target = find_device(resolve_device(device))
+    target = find_device(device)
     kind = "SAM2VideoPredictorVOS" if compiled else "SAM2VideoPredictor"
     settings = [line.format(kind=kind, resolution=resolution) for line in _OVERRIDES]
     config = _compose(MODELS[name], [*settings, *overrides])
@@ -67,6 +70,12 @@ def build_predictor(
     if weights is not None:
         load_weights(model, weights, _KEY)
     return model.eval().requires_grad_(False).to(target)
+
+
+def keep_in_sight(model: SAM2VideoPredictor) -> None:
+    """Make every object seem to be in sight: with random weights, measurements then take the effort of real ones."""
+    with torch.no_grad():
+        model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(1.0)
 
 
 def _compose(file: str, overrides: list[str]) -> Any:

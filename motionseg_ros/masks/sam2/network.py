@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...core.types import Prompts
+from ...core.types import Frame, Prompts
+from ...device.frames import upload
 from .image import to_input
 from .memory import Memory
 
@@ -88,13 +89,13 @@ class Sam2Network:
         """(height, width) of the frame, px; 0 before the first."""
         return self._size
 
-    def see(self, image: np.ndarray) -> None:
-        """The image encoder's pass: (H, W, 3) uint8 BGR."""
-        pixels = to_input(image, self._model.image_size, self.device)
+    def see(self, frame: Frame) -> None:
+        """The image encoder's pass."""
+        pixels = to_input(upload(frame, self.device), self._model.image_size)
         _, self._features, self._positions, self._sizes = self._model._prepare_backbone_features(
             self._model.forward_image(pixels)
         )
-        self._size = image.shape[:2]
+        self._size = frame.size
 
     def alone(self) -> Tensor:
         """(1, C, h/4, w/4): the frame's features as those of a single image."""

@@ -13,11 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ...core.types import Prompts
+from ...core.types import Frame, Prompts
 from .memory import Memory, MemoryBank, MemoryPolicy
 from .network import Answer, Sam2Network
 
@@ -105,11 +104,11 @@ class StreamingPredictor:
         """Memories kept, of all objects."""
         return sum(len(record.bank) for record in self._objects.values())
 
-    def see(self, image: np.ndarray) -> None:
-        """Encode the next frame, (H, W, 3) uint8 BGR. Objects stay as they are until `track`."""
+    def see(self, frame: Frame) -> None:
+        """Encode the next frame. Objects stay as they are until `track`."""
         with self._network.computing():
             self._remember_prompted()
-            self._network.see(image)
+            self._network.see(frame)
         self._frame += 1
 
     def track(self, prompts: Mapping[int, Prompts] | None = None) -> None:

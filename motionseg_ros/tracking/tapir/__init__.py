@@ -1,1 +1,1 @@
-"""Causal BootsTAPIR as a point tracker: a fixed number of slots, frame by frame."""
+"""BootsTAPIR as a point tracker: a fixed number of slots, frame by frame or over the whole window."""

@@ -11,31 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from ...core.types import Frame
+from .answers import SlotAnswers, read_answers
+from .features import QueryTable, describe_points, encode_frame, select_rows
 
 if TYPE_CHECKING:
     from tapnet.torch.tapir_model import TAPIR
-
-
-@dataclass(frozen=True, eq=False)
-class SlotAnswers:
-    """What TAPIR says of R points in one frame.
-
-    Args:
-        positions: (R, 2) float32, x and y.
-        occlusion: (R,) float32, logit that the point is hidden.
-        distance: (R,) float32, logit that the position is far off.
-    """
-
-    positions: np.ndarray
-    occlusion: np.ndarray
-    distance: np.ndarray
 
 
 class SlotPool:
@@ -63,23 +50,13 @@ class SlotPool:
     def reset(self) -> None:
         """Forget the frame and all points."""
         self._grids = None
-        self._queries: tuple[list[Tensor], list[Tensor]] | None = None
+        self._queries = QueryTable(self._slots)
         self._memory: list[dict[str, Tensor]] | None = None
 
-    def see(self, image: np.ndarray) -> None:
-        """Compute the features of the next frame, (H, W, 3) uint8 BGR."""
+    def see(self, frame: Frame) -> None:
+        """Compute the features of the next frame."""
         with torch.inference_mode():
-            rgb = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).to(self._device)
-            pixels = rgb.permute(2, 0, 1)[None].float()
-            side = (self._resolution, self._resolution)
-            pixels = F.interpolate(pixels, size=side, mode="bilinear", antialias=True, align_corners=False)
-            video = (pixels / 255.0 * 2.0 - 1.0).permute(0, 2, 3, 1)[None]
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-                grids = self._model.get_feature_grids(video, is_training=False)
-            self._grids = grids._replace(
-                lowres=tuple(level.float() for level in grids.lowres),
-                hires=tuple(level.float() for level in grids.hires),
-            )
+            self._grids = encode_frame(self._model, frame, self._resolution, self._half)
 
     def seed(self, rows: np.ndarray, points: np.ndarray) -> SlotAnswers:
         """Give slots to new points in the frame seen last, and follow them through it.
@@ -90,17 +67,11 @@ class SlotPool:
         """
         with self._computing():
             given = torch.from_numpy(np.asarray(points, np.float32)).to(self._device)
-            queries = torch.cat([torch.zeros_like(given[:, :1]), given.flip(1)], dim=1)[None]  # t, y, x
-            side = self._resolution
-            shape = torch.empty(1, 1, side, side, 3, device="meta")
-            features = self._model.get_query_features(
-                shape, is_training=False, query_points=queries, feature_grids=self._grids
-            )
-            self._make_room(features)
+            features = describe_points(self._model, self._grids, given, self._resolution)
             index = torch.from_numpy(rows).to(self._device)
-            for kept, new in zip(self._queries, (features.lowres, features.hires), strict=True):
-                for level, values in zip(kept, new, strict=True):
-                    level[:, index] = values
+            self._queries.put(index, features)
+            if self._memory is None:
+                self._memory = self._no_memory(len(features.resolutions) - 1)
             for state in self._memory:
                 for values in state.values():
                     values[:, index] = 0
@@ -109,13 +80,12 @@ class SlotPool:
     def step(self, rows: np.ndarray) -> SlotAnswers:
         """Follow the points of slots `rows` (R,) int64 into the frame seen last."""
         with self._computing():
-            every = len(rows) == self._slots and np.array_equal(rows, np.arange(self._slots))
-            index = slice(None) if every else torch.from_numpy(rows).to(self._device)
+            index = select_rows(rows, self._slots, self._device)
             found = self._model.estimate_trajectories(
                 (self._resolution, self._resolution),
                 is_training=False,
                 feature_grids=self._grids,
-                query_features=self._rows_of_queries(index),
+                query_features=self._queries.take(index),
                 query_points_in_video=None,
                 query_chunk_size=self._chunk,
                 causal_context=[{k: v[:, index] for k, v in state.items()} for state in self._memory],
@@ -124,16 +94,8 @@ class SlotPool:
             for state, new in zip(self._memory, found["causal_context"], strict=True):
                 for name, values in new.items():
                     state[name][:, index] = values
-            # As TAPIR itself does with several resolutions: the mean of what each has come to in the end.
-            last = self._model.num_pips_iter
-            positions, occlusion, distance = (
-                torch.stack(found[name][last::last]).mean(0)[0, :, 0]
-                for name in ("tracks", "occlusion", "expected_dist")
-            )
-            packed = (
-                torch.cat([positions, occlusion[:, None], distance[:, None]], dim=1).float().cpu().numpy()
-            )
-        return SlotAnswers(packed[:, :2], packed[:, 2], packed[:, 3])
+            answers = read_answers(found, self._model.num_pips_iter)
+        return SlotAnswers(answers.positions[:, 0], answers.occlusion[:, 0], answers.distance[:, 0])
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
@@ -142,20 +104,8 @@ class SlotPool:
         with torch.inference_mode():
             yield
 
-    def _make_room(self, features: object) -> None:
-        """Tensors for all slots, like those of some."""
-        if self._queries is not None:
-            return
-        self._queries = tuple(
-            [values.new_zeros(1, self._slots, values.shape[-1]) for values in levels]
-            for levels in (features.lowres, features.hires)
-        )
-        states = self._model.construct_initial_causal_state(self._slots, len(features.resolutions) - 1)
+    def _no_memory(self, resolutions: int) -> list[dict[str, Tensor]]:
+        """What the convolutions remember, for all slots, of points that are new."""
+        states = self._model.construct_initial_causal_state(self._slots, resolutions)
         # They are all one and the same dictionary there.
-        self._memory = [{k: v.to(self._device, copy=True) for k, v in state.items()} for state in states]
-
-    def _rows_of_queries(self, index: slice | Tensor) -> object:
-        from tapnet.torch.tapir_model import QueryFeatures
-
-        low, high = ([level[:, index] for level in levels] for levels in self._queries)
-        return QueryFeatures(tuple(low), tuple(high), self._grids.resolutions)
+        return [{k: v.to(self._device, copy=True) for k, v in state.items()} for state in states]

@@ -1,50 +1,87 @@
-"""Trajectories by causal BootsTAPIR that keep the image evenly covered.
+"""Trajectories by BootsTAPIR that keep the image evenly covered.
 
 Every frame all living slots are followed; every `stride` frames (the query frames of Segment Any Motion, section 3.1)
 grid cells without a visible point are given a free slot. A hidden point keeps its slot for a while, because TAPIR
 finds it again when it comes out; one that stays hidden is let go.
+
+How far an answer reaches is the slots' affair. Causal ones tell of the newest frame, and what was said of older ones
+stays. Those of the whole window tell of all its frames again and again, those before a point's query frame included,
+as Segment Any Motion has it: there a point is known, and may be visible, before its birth.
 """
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from ...core.config import TapirConfig
-from ...core.types import Tracks
+from ...core.types import Frame, Tracks
 from ...core.window import SlidingWindow
-from ...io.torch_files import resolve_device
-from .model import build_tapir
-from .slots import SlotAnswers, SlotPool
+from ...device.choice import is_half
+from .answers import SlotAnswers, gate, to_image, to_raster
+from .model import build_tapir, track_by_likeness
+from .slots import SlotPool
+from .whole_window import WindowPool
 
-# Probability above which the release calls a point visible, hidden, or neither.
-SURE = 0.5
 # Visible points in one grid cell from which the youngest make room for cells without one.
 CROWD = 3
 
 
-def build_tracker(config: TapirConfig, weights: Path | None, window_length: int, stride: int) -> TapirTracker:
+class PointPool(Protocol):
+    """Slots for points: `slots.SlotPool` or `whole_window.WindowPool`."""
+
+    def reset(self) -> None:
+        """Forget all points and frames."""
+
+    def see(self, frame: Frame) -> None:
+        """Take the next frame."""
+
+    def seed(self, rows: np.ndarray, points: np.ndarray) -> SlotAnswers:
+        """Give slots `rows` (R,) to `points` (R, 2) of that frame, px of TAPIR's image; answers as in `step`."""
+
+    def step(self, rows: np.ndarray) -> SlotAnswers:
+        """Where the points of slots `rows` (R,) are in that frame; or in the K newest, with an axis (R, K)."""
+
+
+def build_tracker(
+    config: TapirConfig,
+    weights: Path | None,
+    window_length: int,
+    stride: int,
+    whole_window: bool = False,
+) -> TapirTracker:
     """A tracker with the model that `config` describes.
 
     Args:
-        weights: the released checkpoint; None for random weights.
+        weights: the released checkpoint of the causal model, or for the whole window that of the one that is not
+            (`bootstapir_checkpoint_v2.pt`); None for random weights, see `model.track_by_likeness`.
+        stride: frames between two query frames.
+        whole_window: estimate every trajectory over all of the window in every frame, forward and backward.
 
     Raises:
         ModelError, ImportError: see `model.build_tapir`.
     """
-    device = resolve_device(config.device)
-    half = config.precision == "bfloat16" or (config.precision == "auto" and device != "cpu")
-    pool = SlotPool(build_tapir(weights, device), config.slots, config.resolution, config.chunk, half)
+    model = build_tapir(weights, config.device, causal=not whole_window)
+    if weights is None:
+        track_by_likeness(model)
+    half = is_half(config.precision, next(model.parameters()).device)
+    pool: PointPool
+    if whole_window:
+        pool = WindowPool(model, config.slots, window_length, config.resolution, config.chunk, half)
+    else:
+        pool = SlotPool(model, config.slots, config.resolution, config.chunk, half)
     return TapirTracker(config, pool, window_length, stride)
 
 
 class TapirTracker:
     """See the module's text. Memory: the slots, and the window's length of positions for each."""
 
-    def __init__(self, config: TapirConfig, pool: SlotPool, window_length: int, stride: int) -> None:
-        """`pool`: with `config.slots` slots; `stride`: frames between two query frames."""
+    def __init__(self, config: TapirConfig, pool: PointPool, window_length: int, stride: int) -> None:
+        """`pool`: with `config.slots` slots, and of `window_length` if it is one of the whole window; `stride`: frames
+        between two query frames."""
         self._config = config
         self._pool = pool
         self._length = window_length
@@ -58,6 +95,7 @@ class TapirTracker:
         self._pool.reset()
         self._frames = 0
         self._ids = np.full(slots, -1, np.int64)  # -1: free
+        self._seeds = np.zeros((slots, 2), np.float32)
         self._positions = np.zeros((slots, length, 2), np.float32)
         self._visible = np.zeros((slots, length), bool)
         self._visibility = np.zeros((slots, length), np.float32)
@@ -67,16 +105,14 @@ class TapirTracker:
 
     def push(self, window: SlidingWindow) -> None:
         """Follow all points into the newest frame; on query frames seed cells that have none."""
-        image = window.frame.image
-        size = image.shape[:2]
-        self._pool.see(image)
+        size = window.frame.size
+        self._pool.see(window.frame)
         for buffer in (self._positions, self._visible, self._visibility, self._confidence):
             buffer[:, :-1] = buffer[:, 1:]
             buffer[:, -1] = 0
         living = np.flatnonzero(self._ids >= 0)
         if len(living):
-            answers = self._pool.step(living)
-            self._note(living, answers, to_image(answers.positions, self._config.resolution, size), size)
+            self._note(living, self._pool.step(living), size)
             self._let_go(size)
         if self._frames % self._stride == 0:
             self._seed(size)
@@ -97,18 +133,24 @@ class TapirTracker:
             ids=self._ids[rows].copy(),
         )
 
-    def _note(
-        self, rows: np.ndarray, answers: SlotAnswers, positions: np.ndarray, size: tuple[int, int]
-    ) -> None:
-        """Write one frame's answers into the buffers."""
-        visible, visibility, confidence = gate(answers.occlusion, answers.distance)
-        inside = ((positions >= 0) & (positions <= (size[1] - 1, size[0] - 1))).all(1)
-        self._positions[rows, -1] = positions
-        self._visible[rows, -1] = visible & inside
-        self._visibility[rows, -1] = visibility
-        self._confidence[rows, -1] = confidence
+    def _note(self, rows: np.ndarray, answers: SlotAnswers, size: tuple[int, int]) -> None:
+        """Write answers of one frame's step, about that frame or several, into the buffers."""
+        positions = to_image(answers.positions, self._config.resolution, size).reshape(len(rows), -1, 2)
+        count = positions.shape[1]
+        # In its query frame a point is where it was put, whatever TAPIR says (as in the release).
+        query = count - 1 - self._age[rows]
+        here = np.flatnonzero(query >= 0)
+        positions[here, query[here]] = self._seeds[rows[here]]
+        inside = ((positions >= 0) & (positions <= (size[1] - 1, size[0] - 1))).all(-1)
+        visible, visibility, confidence = (
+            values.reshape(len(rows), -1) for values in gate(answers.occlusion, answers.distance)
+        )
+        self._positions[rows, -count:] = positions
+        self._visible[rows, -count:] = visible & inside
+        self._visibility[rows, -count:] = visibility
+        self._confidence[rows, -count:] = confidence
         self._age[rows] += 1
-        self._hidden[rows] = np.where(visible & inside, 0, self._hidden[rows] + 1)
+        self._hidden[rows] = np.where(self._visible[rows, -1], 0, self._hidden[rows] + 1)
 
     def _let_go(self, size: tuple[int, int]) -> None:
         """Free the slots of points that have been hidden for too long, and of the youngest in crowded cells."""
@@ -144,9 +186,10 @@ class TapirTracker:
         for buffer in (self._positions, self._visible, self._visibility, self._confidence):
             buffer[slots] = 0
         self._positions[slots] = points[:, None]
+        self._seeds[slots] = points
         self._age[slots] = 0
         self._hidden[slots] = 0
-        self._note(slots, answers, points, size)
+        self._note(slots, answers, size)
 
     def _spacing(self, size: tuple[int, int]) -> int:
         """Side of a grid cell, px: there are at most as many cells as slots."""
@@ -160,26 +203,3 @@ class TapirTracker:
         column = ((positions[:, 0] + 0.5) * columns / width).astype(np.int64)
         row = ((positions[:, 1] + 0.5) * rows / height).astype(np.int64)
         return row.clip(0, rows - 1) * columns + column.clip(0, columns - 1)
-
-
-def gate(occlusion: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Visible (N,) bool, visibility and gated confidence (N,) float32 from TAPIR's logits, as the release has them.
-
-    A point is visible where visibility times confidence is above 1/2, hidden where (1 - visibility) times confidence
-    is; where neither holds its confidence counts as 0.
-    """
-    visibility = 1.0 / (1.0 + np.exp(occlusion))
-    confidence = 1.0 / (1.0 + np.exp(distance))
-    visible = visibility * confidence > SURE
-    sure = visible | ((1.0 - visibility) * confidence > SURE)
-    return visible, visibility.astype(np.float32), np.where(sure, confidence, 0).astype(np.float32)
-
-
-def to_raster(points: np.ndarray, resolution: int, size: tuple[int, int]) -> np.ndarray:
-    """Image px (pixel centres at integers) to TAPIR's (corners at integers, image scaled to a square), (N, 2)."""
-    return ((points + 0.5) * resolution / np.array(size[::-1])).astype(np.float32)
-
-
-def to_image(points: np.ndarray, resolution: int, size: tuple[int, int]) -> np.ndarray:
-    """The inverse of `to_raster`."""
-    return (points * np.array(size[::-1]) / resolution - 0.5).astype(np.float32)

@@ -13,7 +13,7 @@ pytest.importorskip("sam2", reason="sam2 is not installed (pip install .[models]
 
 import torch
 
-from motionseg_ros.masks.sam2.model import build_predictor
+from motionseg_ros.masks.sam2.model import build_predictor, keep_in_sight
 
 RESOLUTION = 128
 SIZE = (96, 120)
@@ -29,8 +29,7 @@ def random_model(seed: int = 0, resolution: int = RESOLUTION, name: str = "sam2.
     """A model of a released configuration to which every object seems to be in sight."""
     torch.manual_seed(seed)
     model = build_predictor(name, None, resolution=resolution)
-    with torch.no_grad():
-        model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(1.0)
+    keep_in_sight(model)
     return model
 
 

@@ -5,7 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from motionseg_ros.masks.sam2.image import DEVIATION, MEAN, resize, to_input
+from motionseg_ros.core.types import Frame
+from motionseg_ros.device.frames import upload
+from motionseg_ros.device.pixels import DEVIATION, MEAN
+from motionseg_ros.masks.sam2.image import resize, to_input
 
 CPU = torch.device("cpu")
 
@@ -30,12 +33,12 @@ def test_what_sam2_reads_from_a_file_is_what_it_gets_here(tmp_path):
         Image.fromarray(image[..., ::-1]).save(file, "PNG")
     expected, height, width = load_video_frames(str(tmp_path), 128, False, compute_device=CPU)
     assert (height, width) == (60, 90)
-    np.testing.assert_array_equal(to_input(image, 128, CPU)[0], expected[0])
+    np.testing.assert_array_equal(to_input(upload(Frame(image), CPU), 128)[0], expected[0])
 
 
 def test_channels_are_turned_round_and_normalised():
     image = np.zeros((8, 8, 3), np.uint8)
     image[..., 0] = 255  # blue
-    found = to_input(image, 8, CPU)[0, :, 0, 0]
+    found = to_input(upload(Frame(image), CPU), 8)[0, :, 0, 0]
     expected = (np.array([0, 0, 1]) - MEAN) / DEVIATION
     np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -5,8 +5,9 @@ import torch
 
 from motionseg_ros.core.config import Sam2Config
 from motionseg_ros.core.errors import ModelError
+from motionseg_ros.device.choice import find_device
 from motionseg_ros.masks.sam2.masker import Sam2Masker, build_masker
-from motionseg_ros.masks.sam2.model import MODELS, build_predictor, resolve_device
+from motionseg_ros.masks.sam2.model import MODELS, build_predictor
 
 # Millions of parameters, as the release's table has them.
 PARAMETERS = {"tiny": 38.9, "small": 46.0, "base_plus": 80.8, "large": 224.4}
@@ -83,7 +84,7 @@ def test_no_such_file(tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA device")
 def test_a_device_that_is_absent():
-    assert resolve_device("auto") == "cpu"
+    assert find_device("auto").type == "cpu"
     with pytest.raises(ModelError, match=r"device 'cuda' cannot be used .*; try 'cpu'"):
         build_predictor("sam2.1_tiny", None, device="cuda", resolution=128)
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from motionseg_ros.core.types import Prompts
+from motionseg_ros.core.types import Frame, Prompts
 from motionseg_ros.masks.sam2.memory import MemoryPolicy
 from motionseg_ros.masks.sam2.predictor import StreamingPredictor
 
@@ -81,7 +81,7 @@ def _by_id(ids: list[int], logits: torch.Tensor) -> dict[int, np.ndarray]:
 def streamed(predictor: StreamingPredictor, frames: list[np.ndarray], script: Script) -> Logits:
     found = []
     for index, frame in enumerate(frames):
-        predictor.see(frame)
+        predictor.see(Frame(frame))
         predictor.track()
         for object_id, prompts in script.get(index, {}).items():
             predictor.prompt(object_id, prompts)
@@ -181,12 +181,12 @@ class TestAsOfficial:
             {1: logits[0, 0].numpy().copy()} for _, _, logits in model.propagate_in_video(state, 0, 2)
         ]
         predictor = stream()
-        predictor.see(film[0])
+        predictor.see(Frame(film[0]))
         predictor.prompt(1, points(both[0]))
         predictor.prompt(1, points(*both))
         found = [predictor.predictions[1].logits]
         for frame in film[1:]:
-            predictor.see(frame)
+            predictor.see(Frame(frame))
             predictor.track()
             found.append(predictor.predictions[1].logits)
         for one, other in zip(found, expected, strict=True):
@@ -206,7 +206,7 @@ class TestStream:
     def test_one_encoder_pass_per_frame_whatever_is_asked(self, frames, stream, passes):
         predictor = stream(MemoryPolicy())
         for index, frame in enumerate(frames(6)):
-            predictor.see(frame)
+            predictor.see(Frame(frame))
             predictor.track({1: points((40, 40))} if index > 2 else None)
             predictor.probe(points((10, 10)))
             predictor.prompt(index + 1, points((30, 40)))
@@ -220,7 +220,7 @@ class TestStream:
         company = stream(MemoryPolicy())
         for index, frame in enumerate(film):
             for predictor in (alone, company):
-                predictor.see(frame)
+                predictor.see(Frame(frame))
                 predictor.track()
                 if index == 0:
                     for object_id in (1, 2):
@@ -243,7 +243,7 @@ class TestStream:
         predictor = stream(policy)
         counts = []
         for index, frame in enumerate(frames(45)):
-            predictor.see(frame)
+            predictor.see(Frame(frame))
             predictor.track()
             if index % 5 == 0:
                 predictor.prompt(1, THREE[1], afresh=True)
@@ -256,7 +256,7 @@ class TestStream:
         asked, plain = stream(), stream()
         for predictor in (asked, plain):
             for index, frame in enumerate(film):
-                predictor.see(frame)
+                predictor.see(Frame(frame))
                 predictor.track()
                 if index == 0:
                     predictor.prompt(1, THREE[1])
@@ -267,7 +267,7 @@ class TestStream:
 
     def test_a_probe_answers_as_a_new_object_would(self, frames, stream):
         predictor = stream()
-        predictor.see(frames(1)[0])
+        predictor.see(Frame(frames(1)[0]))
         probed = predictor.probe(points((70, 20)))
         added = predictor.prompt(1, points((70, 20)))
         torch.testing.assert_close(probed.logits, added.logits, rtol=0, atol=0)
@@ -278,21 +278,21 @@ class TestStream:
         film = frames(6)
         known, new = stream(), stream()
         for index, frame in enumerate(film):
-            known.see(frame)
+            known.see(Frame(frame))
             known.track()
             if index == 0:
                 known.prompt(1, THREE[2])
-        new.see(film[-1])
+        new.see(Frame(film[-1]))
         corrected = known.prompt(1, THREE[1])
         afresh = known.prompt(1, THREE[1], afresh=True)
         expected = new.prompt(1, THREE[1])
         assert (corrected.logits - expected.logits).abs().max() > 1e-4
         # It follows a correction in the same frame, whose mask it refines.
         assert afresh.logits.shape == expected.logits.shape
-        known.see(film[0])
+        known.see(Frame(film[0]))
         known.track()
         known.prompt(1, THREE[1], afresh=True)
-        new.see(film[0])
+        new.see(Frame(film[0]))
         other = new.prompt(2, THREE[1])
         torch.testing.assert_close(known.predictions[1].logits, other.logits, rtol=0, atol=1e-6)
 
@@ -300,10 +300,10 @@ class TestStream:
         film = frames(3)
         guided, plain = stream(), stream()
         for predictor in (guided, plain):
-            predictor.see(film[0])
+            predictor.see(Frame(film[0]))
             predictor.prompt(1, THREE[1])
             predictor.prompt(2, THREE[2])
-            predictor.see(film[1])
+            predictor.see(Frame(film[1]))
         guided.track({1: points((31, 42), (33, 45)), 9: points((1, 1))})
         plain.track()
         assert (guided.predictions[1].logits - plain.predictions[1].logits).abs().max() > 1e-4
@@ -321,7 +321,7 @@ class TestStream:
         for confident in (0.0, 0.5, 0.9):
             predictor = stream(confident=confident)
             for index, frame in enumerate(film):
-                predictor.see(frame)
+                predictor.see(Frame(frame))
                 predictor.track()
                 if index == 0:
                     predictor.prompt(1, THREE[1])
@@ -349,7 +349,7 @@ class TestBadInput:
     @pytest.fixture
     def predictor(self, frames, stream):
         predictor = stream()
-        predictor.see(frames(1)[0])
+        predictor.see(Frame(frames(1)[0]))
         return predictor
 
     @pytest.mark.parametrize(
@@ -388,12 +388,12 @@ class TestBadInput:
         film = frames(4)
         steady, shaken = stream(), stream()
         for predictor in (steady, shaken):
-            predictor.see(film[0])
+            predictor.see(Frame(film[0]))
             predictor.prompt(1, THREE[1])
             for frame in film[1:3]:
-                predictor.see(frame)
+                predictor.see(Frame(frame))
                 predictor.track()
-            predictor.see(film[3])
+            predictor.see(Frame(film[3]))
         with monkeypatch.context() as patch:
 
             def fail(*_args, **_options):

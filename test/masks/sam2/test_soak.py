@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from motionseg_ros.core.types import Prompts
+from motionseg_ros.core.types import Frame, Prompts
 from motionseg_ros.masks.sam2.memory import MemoryPolicy
 from motionseg_ros.masks.sam2.predictor import StreamingPredictor
 
@@ -34,7 +34,7 @@ class Stream:
         """Process the next frame; returns the seconds of processor time that it took."""
         index, predictor = self.index, self.predictor
         start = time.process_time()
-        predictor.see(self.film[index])
+        predictor.see(Frame(self.film[index]))
         predictor.track({1: Prompts.on(np.array([[40, 40]], np.float32))} if index % 2 else None)
         if index == 0 or index % 50 == 25:
             for object_id in (1, 2, 3):
@@ -90,7 +90,7 @@ def test_as_official_at_the_released_resolution(make_model, tmp_path, capsys):
     predictor = StreamingPredictor(model, MemoryPolicy(selective=False))
     largest = 0.0
     for index, frame in enumerate(film):
-        predictor.see(frame)
+        predictor.see(Frame(frame))
         predictor.track()
         if index == 0:
             for object_id, points in clicks.items():

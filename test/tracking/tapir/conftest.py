@@ -26,6 +26,13 @@ def model():
 
 
 @pytest.fixture(scope="session")
+def window_model():
+    """The one that is not causal."""
+    torch.manual_seed(0)
+    return build_tapir(None, causal=False)
+
+
+@pytest.fixture(scope="session")
 def frames() -> Callable[..., list[np.ndarray]]:
     """``frames(n, size)``: images (*size, 3) of a scene that goes by, 2 px to the left and 1 px up a frame."""
     rng = np.random.default_rng(0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from motionseg_ros.core.types import Frame
 from motionseg_ros.tracking.tapir.slots import SlotPool
 
 POINTS = np.array([[40.5, 60.5], [128.0, 30.0], [200.25, 180.75], [90.0, 220.0], [10.0, 10.0]], np.float32)
@@ -50,7 +51,7 @@ def test_as_the_librarys_online_loop(model, frames):
     expected = library(model, film, POINTS)
     pool = SlotPool(model, len(POINTS), chunk=64)
     for index, frame in enumerate(film):
-        pool.see(frame)
+        pool.see(Frame(frame))
         answers = pool.seed(ALL, POINTS) if index == 0 else pool.step(ALL)
         np.testing.assert_allclose(answers.positions, expected[index][0], atol=0.01)
         np.testing.assert_array_equal(visible(answers), expected[index][1])
@@ -64,7 +65,7 @@ def test_a_slot_that_is_seeded_again_leaves_the_others_alone(model, frames, rese
     others = np.delete(ALL, reseeded)
     for index, frame in enumerate(film):
         for pool in (steady, changed):
-            pool.see(frame)
+            pool.see(Frame(frame))
         one = steady.seed(ALL, POINTS) if index == 0 else steady.step(ALL)
         two = changed.seed(ALL, POINTS) if index == 0 else changed.step(ALL)
         if index == 4:
@@ -79,13 +80,13 @@ def test_a_slot_that_is_seeded_late_is_like_a_first_one(model, frames):
     film = frames(5)
     used, fresh = SlotPool(model, 3), SlotPool(model, 3)
     for index, frame in enumerate(film[:3]):
-        used.see(frame)
+        used.see(Frame(frame))
         used.seed(np.arange(3), POINTS[:3]) if index == 0 else used.step(np.arange(3))
     row = np.array([1])
     for index, frame in enumerate(film[3:]):
         answers = []
         for pool in (used, fresh):
-            pool.see(frame)
+            pool.see(Frame(frame))
             answers.append(pool.seed(row, POINTS[3:4]) if index == 0 else pool.step(row))
         np.testing.assert_allclose(answers[0].positions, answers[1].positions, atol=1e-3)
         np.testing.assert_allclose(answers[0].occlusion, answers[1].occlusion, atol=1e-5)
@@ -97,7 +98,7 @@ def test_one_pass_of_the_backbone_per_frame(model, frames):
     try:
         pool = SlotPool(model, 5)
         for index, frame in enumerate(frames(3)):
-            pool.see(frame)
+            pool.see(Frame(frame))
             pool.seed(np.array([index]), POINTS[index : index + 1])
             pool.seed(np.array([index + 2]), POINTS[:1])
             pool.step(np.arange(index + 1))
@@ -109,9 +110,9 @@ def test_one_pass_of_the_backbone_per_frame(model, frames):
 def test_twice_the_resolution_refines_twice(model, frames):
     pool = SlotPool(model, 2, resolution=512)
     film = frames(2, (512, 512))
-    pool.see(film[0])
+    pool.see(Frame(film[0]))
     pool.seed(np.arange(2), 2 * POINTS[:2])
-    pool.see(film[1])
+    pool.see(Frame(film[1]))
     answers = pool.step(np.arange(2))
     assert np.isfinite(answers.positions).all()
     assert len(pool._memory) == 2 * model.num_pips_iter

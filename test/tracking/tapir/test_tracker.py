@@ -8,8 +8,9 @@ import pytest
 from motionseg_ros.core.config import TapirConfig
 from motionseg_ros.core.types import Frame
 from motionseg_ros.core.window import SlidingWindow
-from motionseg_ros.tracking.tapir.slots import SlotAnswers, SlotPool
-from motionseg_ros.tracking.tapir.tracker import CROWD, TapirTracker, gate, to_image, to_raster
+from motionseg_ros.tracking.tapir.answers import SlotAnswers, gate, to_image, to_raster
+from motionseg_ros.tracking.tapir.slots import SlotPool
+from motionseg_ros.tracking.tapir.tracker import CROWD, TapirTracker
 
 SIZE = (120, 160)
 STEP = np.array([4.0, 0.0])  # image px per frame
