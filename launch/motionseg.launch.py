@@ -19,6 +19,16 @@ ARGUMENTS = [
         description="compressed: subscribe to <image>/compressed instead. Empty: as the configuration says.",
     ),
     DeclareLaunchArgument(
+        "depth",
+        default_value="",
+        description="Topic of depth images that are registered to the image: objects get positions in metres.",
+    ),
+    DeclareLaunchArgument(
+        "camera_info",
+        default_value="",
+        description="Calibration of the image, with depth. Empty: camera_info beside the image topic.",
+    ),
+    DeclareLaunchArgument(
         "config",
         default_value="cpu",
         description="Configuration: a profile (cpu, gpu), or the path of a YAML file like config/cpu.yaml.",
@@ -63,6 +73,11 @@ def start(context: LaunchContext) -> list[Node]:
     }
     if argument["image_transport"]:
         parameters["node.image_transport"] = argument["image_transport"]
+    remappings = [("image", argument["image"])]
+    if argument["depth"]:
+        parameters["depth.name"] = "sensor"
+        beside = "/".join([*argument["image"].split("/")[:-1], "camera_info"])
+        remappings += [("depth", argument["depth"]), ("camera_info", argument["camera_info"] or beside)]
     nodes = [
         Node(
             package="motionseg_ros",
@@ -70,7 +85,7 @@ def start(context: LaunchContext) -> list[Node]:
             namespace=argument["namespace"],
             name=argument["name"],
             parameters=[parameters],
-            remappings=[("image", argument["image"])],
+            remappings=remappings,
             ros_arguments=["--log-level", argument["log_level"]],
             output="screen",
         )

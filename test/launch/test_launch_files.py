@@ -119,6 +119,23 @@ class TestWithLaunch:
             "node.image_transport": "compressed",
         }
 
+    @pytest.mark.parametrize(
+        ("image", "camera_info", "remapped"),
+        [
+            ("/camera/color/image_raw", "", "/camera/color/camera_info"),
+            ("image", "", "camera_info"),
+            ("/camera/color/image_raw", "/info", "/info"),
+        ],
+    )
+    def test_a_depth_camera(self, start, image, camera_info, remapped):
+        context, (node,) = start(image=image, depth="/camera/depth/image", camera_info=camera_info)
+        node._perform_substitutions(context)
+        assert ("depth", "/camera/depth/image") in node.expanded_remapping_rules
+        assert ("camera_info", remapped) in node.expanded_remapping_rules
+        ((file, _),) = node._Node__expanded_parameter_arguments
+        (values,) = yaml.safe_load(Path(file).read_text()).values()
+        assert values["ros__parameters"]["depth.name"] == "sensor"
+
     def test_fast_dds_profile_unless_the_user_has_one(self, start, monkeypatch):
         start()
         assert Path(os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"]).name == "fastdds.xml"
