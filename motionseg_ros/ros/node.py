@@ -24,11 +24,11 @@ from ..core.types import Frame
 from ..device import memory
 from ..io.depth_messages import fit_to, message_to_metres
 from ..io.image_messages import message_to_bgr
-from ..srv import TrackObject
+from ..srv import SegmentOnce, TrackObject
 from . import parameters
 from .diagnostics import diagnostics_message
 from .image_input import ImageInput
-from .messages import stamp_to_ns
+from .messages import instances_message, stamp_to_ns
 from .outputs import Outputs
 from .qos import publisher_qos
 from .requests import prompts_from_request
@@ -126,6 +126,7 @@ class MotionSegNode(LifecycleNode):
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(TrackObject, "~/track_object", self._on_track_object)
+        self.create_service(SegmentOnce, "~/segment_once", self._on_segment_once)
         self.add_on_set_parameters_callback(self._on_parameters)
 
     # Lifecycle
@@ -333,6 +334,27 @@ class MotionSegNode(LifecycleNode):
         except Exception as error:
             self.get_logger().error(f"track_object failed: {traceback.format_exc()}")
             response.message = f"{type(error).__name__}: {error}"
+        return response
+
+    def _on_segment_once(
+        self, request: SegmentOnce.Request, response: SegmentOnce.Response
+    ) -> SegmentOnce.Response:
+        image = request.image
+        try:
+            if self._state != "active":
+                raise FrameError(f"the node is {self._state}")
+            frame = Frame(message_to_bgr(image), stamp_to_ns(image.header.stamp), image.header.frame_id)
+            result = self._worker.ask(lambda: self._segmenter.push(frame), ANSWER_TIMEOUT)
+            response.instances = instances_message(result, image.header)
+            response.success = True
+        except FrameError as error:
+            response.message = str(error)
+        except TimeoutError:
+            response.message = f"the image in work takes more than {ANSWER_TIMEOUT:g} s: try again"
+        except Exception as error:
+            self.get_logger().error(f"segment_once failed: {traceback.format_exc()}")
+            response.message = f"{type(error).__name__}: {error}"
+            self._between_frames(lambda: self._recover(response.message))
         return response
 
     def _reset(self, reason: str) -> None:

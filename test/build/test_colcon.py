@@ -18,6 +18,7 @@ from rclpy.type_support import check_for_type_support
 
 check_for_type_support(motionseg_ros.msg.InstanceMaskArray)  # loads the compiled part
 check_for_type_support(motionseg_ros.srv.TrackObject)
+check_for_type_support(motionseg_ros.srv.SegmentOnce)
 files = {
     module.__name__: module.__file__
     for module in (motionseg_ros, motionseg_ros.core.types, motionseg_ros.msg, motionseg_ros.srv)
