@@ -13,7 +13,7 @@ def share_files() -> list[tuple[str, list[str]]]:
     folders = {
         folder: sorted(str(p.relative_to(ROOT)) for p in (ROOT / folder).glob(pattern))
         for folder, pattern in {
-            "config": "*.yaml",
+            "config": "*.*ml",
             "launch": "*.launch.py",
             "rviz": "*.rviz",
             "msg": "*.msg",
