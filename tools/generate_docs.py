@@ -13,20 +13,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from motionseg_ros.core.config import Config, Option, options
+from motionseg_ros.core.config import COMMANDS_ONLY, FIXED, Config, Option, options
 from motionseg_ros.io.config_files import PROFILES
 
 ROOT = Path(__file__).resolve().parent.parent
-
-FIXED = (
-    "node.image_transport",
-    "node.reliability",
-    "node.publish_queue",
-    "depth.name",
-    "depth.tolerance",
-    "depth.rectified",
-)
-COMMANDS_ONLY = ("source.on_discontinuity",)
 
 _REFERENCE_HEAD = """\
 # Options

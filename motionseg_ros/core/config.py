@@ -521,6 +521,20 @@ class NodeConfig(_Group):
     )
 
 
+FIXED = (
+    "node.image_transport",
+    "node.reliability",
+    "node.publish_queue",
+    "depth.name",
+    "depth.tolerance",
+    "depth.rectified",
+)
+"""Decide how the node's topics are made, so they are fixed when it starts."""
+
+COMMANDS_ONLY = ("source.on_discontinuity",)
+"""No parameters of the node, which always begins a fresh window."""
+
+
 @dataclass(frozen=True)
 class Option:
     """One leaf of `Config`, described for ROS parameters, documentation and error messages."""

@@ -320,42 +320,45 @@ class MotionSegNode(LifecycleNode):
     def _on_track_object(
         self, request: TrackObject.Request, response: TrackObject.Response
     ) -> TrackObject.Response:
-        try:
+        def track() -> None:
             if self._state != "active" or not self._enabled:
                 state = "disabled" if self._state == "active" else self._state
                 raise PromptError(f"the node is {state}: there are no images to track an object in")
             prompts, stamp = prompts_from_request(request)
             response.id = self._worker.ask(lambda: self._segmenter.choose(prompts, stamp), ANSWER_TIMEOUT)
+
+        self._serve("track_object", track, response)
+        return response
+
+    def _on_segment_once(
+        self, request: SegmentOnce.Request, response: SegmentOnce.Response
+    ) -> SegmentOnce.Response:
+        def segment() -> None:
+            if self._state != "active":
+                raise FrameError(f"the node is {self._state}")
+            header = request.image.header
+            frame = Frame(message_to_bgr(request.image), stamp_to_ns(header.stamp), header.frame_id)
+            result = self._worker.ask(lambda: self._segmenter.push(frame), ANSWER_TIMEOUT)
+            response.instances = instances_message(result, header)
+
+        if not self._serve("segment_once", segment, response):
+            self._between_frames(lambda: self._recover(response.message))
+        return response
+
+    def _serve(self, service: str, work: Callable[[], None], response: Any) -> bool:
+        """Let a service do its work, and say in its response how that ended; False after an unexpected error."""
+        try:
+            work()
             response.success = True
         except (PromptError, FrameError) as error:
             response.message = str(error)
         except TimeoutError:
             response.message = f"the image in work takes more than {ANSWER_TIMEOUT:g} s: try again"
         except Exception as error:
-            self.get_logger().error(f"track_object failed: {traceback.format_exc()}")
+            self.get_logger().error(f"{service} failed: {traceback.format_exc()}")
             response.message = f"{type(error).__name__}: {error}"
-        return response
-
-    def _on_segment_once(
-        self, request: SegmentOnce.Request, response: SegmentOnce.Response
-    ) -> SegmentOnce.Response:
-        image = request.image
-        try:
-            if self._state != "active":
-                raise FrameError(f"the node is {self._state}")
-            frame = Frame(message_to_bgr(image), stamp_to_ns(image.header.stamp), image.header.frame_id)
-            result = self._worker.ask(lambda: self._segmenter.push(frame), ANSWER_TIMEOUT)
-            response.instances = instances_message(result, image.header)
-            response.success = True
-        except FrameError as error:
-            response.message = str(error)
-        except TimeoutError:
-            response.message = f"the image in work takes more than {ANSWER_TIMEOUT:g} s: try again"
-        except Exception as error:
-            self.get_logger().error(f"segment_once failed: {traceback.format_exc()}")
-            response.message = f"{type(error).__name__}: {error}"
-            self._between_frames(lambda: self._recover(response.message))
-        return response
+            return False
+        return True
 
     def _reset(self, reason: str) -> None:
         if self._segmenter is not None:

@@ -12,22 +12,9 @@ from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ..core.config import Config, NodeConfig, Option, options
+from ..core.config import COMMANDS_ONLY, FIXED, Config, NodeConfig, Option, options
 from ..core.errors import ConfigError
 from ..io.config_files import load_config
-
-NOT_FOR_THE_NODE = ("source.on_discontinuity",)
-"""The live node always begins a fresh window."""
-
-FIXED = (
-    "node.image_transport",
-    "node.reliability",
-    "node.publish_queue",
-    "depth.name",
-    "depth.tolerance",
-    "depth.rectified",
-)
-"""Decide how topics are made, so they are fixed when the node starts."""
 
 _ROS_OWN = ("use_sim_time", "start_type_description_service", "qos_overrides.", "autostart", "config")
 _INT64 = (-(2**63), 2**63 - 1)
@@ -35,7 +22,7 @@ _INT64 = (-(2**63), 2**63 - 1)
 
 def node_options() -> list[Option]:
     """The options that are parameters of the node."""
-    return [option for option in options() if option.name not in NOT_FOR_THE_NODE]
+    return [option for option in options() if option.name not in COMMANDS_ONLY]
 
 
 def declare_all(node: Node) -> tuple[bool, Config]:
@@ -185,7 +172,7 @@ def unknown_overrides(names: list[str]) -> list[str]:
     known = [option.name for option in node_options()]
     lines = []
     for name in names:
-        if name in known or name in NOT_FOR_THE_NODE or name.startswith(_ROS_OWN):
+        if name in known or name in COMMANDS_ONLY or name.startswith(_ROS_OWN):
             continue
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]}?" if near else "; `ros2 param list` shows those that exist"

@@ -5,7 +5,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from motionseg_ros.core.config import Config, option_names, options, set_nested
+from motionseg_ros.core.config import COMMANDS_ONLY, FIXED, Config, option_names, options, set_nested
 from motionseg_ros.core.errors import ConfigError
 
 OPTIONS = list(options())
@@ -169,3 +169,8 @@ def test_set_nested_makes_the_groups_it_needs():
     set_nested(nested, "window.stride", 3)
     set_nested(nested, "tracker.spacing", 9)
     assert nested == {"window": {"length": 8, "stride": 3}, "tracker": {"spacing": 9}}
+
+
+def test_lists_of_options_name_options_that_exist():
+    assert set(FIXED) | set(COMMANDS_ONLY) <= set(option_names())
+    assert not set(FIXED) & set(COMMANDS_ONLY)

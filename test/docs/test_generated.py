@@ -78,11 +78,3 @@ def test_values_are_written_so_that_yaml_keeps_their_type(generator, value, text
     assert generator.scalar(value) == text
     assert yaml.safe_load(text) == value
     assert type(yaml.safe_load(text)) is type(value)
-
-
-def test_fixed_parameters_are_those_of_the_node(generator):
-    pytest.importorskip("rclpy", reason="needs ROS 2")
-    from motionseg_ros.ros import parameters
-
-    assert generator.FIXED == parameters.FIXED
-    assert generator.COMMANDS_ONLY == parameters.NOT_FOR_THE_NODE

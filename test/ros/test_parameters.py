@@ -15,10 +15,8 @@ from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
-from motionseg_ros.core.config import Option, options
+from motionseg_ros.core.config import COMMANDS_ONLY, FIXED, Option, options
 from motionseg_ros.ros.parameters import (
-    FIXED,
-    NOT_FOR_THE_NODE,
     descriptor,
     from_ros,
     to_ros,
@@ -37,7 +35,7 @@ def set_parameters(graph: Any, **values: Any) -> Any:
 
 def test_every_option_is_a_parameter_with_description_and_range(graph: Any, live_node: Any) -> None:
     listed = graph.call(ListParameters, "/motionseg/list_parameters").result.names
-    wanted = [option for option in options() if option.name not in NOT_FOR_THE_NODE]
+    wanted = [option for option in options() if option.name not in COMMANDS_ONLY]
     assert {option.name for option in wanted} | {"config", "autostart"} <= set(listed)
     described = graph.call(
         DescribeParameters, "/motionseg/describe_parameters", names=[option.name for option in wanted]
