@@ -207,6 +207,8 @@ def _document(result: Throughput, name: str, clip: list[Frame], config: Config) 
     """Everything measured and where, ready for JSON."""
     from dataclasses import asdict
 
+    from ..io.versions import versions
+
     height, width = clip[0].size
     return {
         "source": name,
@@ -218,28 +220,6 @@ def _document(result: Throughput, name: str, clip: list[Frame], config: Config) 
         **asdict(result),
         "versions": versions(),
         "config": config.model_dump(mode="json"),
-    }
-
-
-def versions() -> dict[str, Any]:
-    """What this was measured with, ready for JSON."""
-    import os
-    import platform
-
-    import cv2
-    import numpy as np
-
-    from .. import __version__
-    from ..device.memory import gpu_names
-
-    return {
-        "motionseg_ros": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-        "platform": platform.platform(),
-        "gpus": gpu_names(),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
 
 

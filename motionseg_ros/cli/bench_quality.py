@@ -32,9 +32,9 @@ def bench_quality(
     from ..evaluation.quality_report import quality_document, quality_table
     from ..evaluation.rendered import RenderedBenchmark
     from ..io.atomic import write_atomic, writing
+    from ..io.versions import versions
     from ..io.workers import available_cores, map_in_order
     from ..synthesis.benchmark import BENCHMARK
-    from .bench import versions
 
     chosen = _chosen(names, tuple(BENCHMARK))
     # What cannot work is told before scenes are rendered: here in one line, from a process with a traceback.

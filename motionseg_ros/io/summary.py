@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from typing import Any
 
-import cv2
-import numpy as np
-
-from .. import __version__
 from ..core.config import Config
 from ..core.types import FrameResult
-from ..device.memory import gpu_names
 from .frame_source import FrameSource
 from .statistics import Durations
+from .versions import versions
 
 _MAX_EVENTS = 100
 
@@ -103,13 +98,6 @@ class RunSummary:
                 "width": width,
                 "height": height,
             },
-            "versions": {
-                "motionseg_ros": __version__,
-                "python": platform.python_version(),
-                "numpy": np.__version__,
-                "opencv": cv2.__version__,
-                "platform": platform.platform(),
-                "gpus": gpu_names(),
-            },
+            "versions": versions(),
             "config": self._config.model_dump(mode="json"),
         }
