@@ -38,6 +38,12 @@ class CameraModel:
             raise ValueError(f"distortion must be finite, but got {self.distortion.tolist()}")
         if self.model not in MODELS:
             raise ValueError(f"model must be one of {', '.join(MODELS)}, but got {self.model!r}")
+        lengths = (4,) if self.model == "equidistant" else (4, 5, 8, 12, 14)
+        if np.any(self.distortion) and len(self.distortion) not in lengths:
+            raise ValueError(
+                f"distortion of {self.model} must have {' or '.join(map(str, lengths))} values, "
+                f"but got {len(self.distortion)}"
+            )
 
     def rays(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Directions in which pixels look.

@@ -24,7 +24,7 @@ def message_to_metres(message: Any) -> np.ndarray:
         raise FrameError("a compressed depth image cannot be read; use the raw depth topic")
     if message.encoding not in (*_MILLIMETRES, _METRES):
         raise FrameError(
-            f"encoding '{message.encoding}' is no depth: it must be 16UC1 (mm) or 32FC1 (m); "
+            f"encoding {message.encoding!r} is no depth: it must be 16UC1 (mm) or 32FC1 (m); "
             "check the depth topic"
         )
     kind = np.dtype(np.float32 if message.encoding == _METRES else np.uint16)

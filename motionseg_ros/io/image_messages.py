@@ -20,6 +20,7 @@ import numpy as np
 from rosbags.image.image import ENCODINGMAP, ImageError, message_to_cvimage, to_cvtype
 
 from ..core.errors import FrameError
+from .image_headers import declared_size, has_broken_chunks
 
 MAX_SIDE = 16384
 """Images wider or higher than this are taken for damaged messages, px."""
@@ -54,20 +55,28 @@ def _compressed_to_bgr(message: Any) -> np.ndarray:
     if data.size == 0:
         raise FrameError("the compressed image is empty; record it again or choose another topic")
     if "compressedDepth" in message.format:
-        raise FrameError(f"format '{message.format}' is a depth map, not a picture; choose a colour topic")
+        raise FrameError(f"format {message.format!r} is a depth map, not a picture; choose a colour topic")
+    stream = data.tobytes()
+    if size := declared_size(stream):
+        _check_size(*size)
+    if has_broken_chunks(stream):
+        raise FrameError(
+            f"the {message.format!r} image of {data.size} bytes cannot be decoded; it is cut off or damaged"
+        )
     try:
         flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
         image = cv2.imdecode(data, flags)
     except cv2.error as error:
-        raise FrameError(f"the {message.format} image cannot be decoded: {error.err}") from None
+        raise FrameError(f"the {message.format!r} image cannot be decoded: {_one_line(error)}") from None
     if image is None:
         raise FrameError(
-            f"the {message.format} image of {data.size} bytes cannot be decoded; it is damaged or of a "
+            f"the {message.format!r} image of {data.size} bytes cannot be decoded; it is damaged or of a "
             "format that OpenCV does not read"
         )
     _check_size(*image.shape[:2])
     if image.dtype != np.uint8:
-        image = _stretch(image) if image.ndim == 2 else (image // 257).astype(np.uint8)
+        is_colour = image.ndim == 3 and image.dtype == np.uint16
+        image = (image // 257).astype(np.uint8) if is_colour else _stretch(image)
     return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image
 
 
@@ -121,10 +130,17 @@ def _convert(rows: np.ndarray, encoding: str, height: int, width: int, is_bigend
             return message_to_cvimage(packed, "bgr8")
         image = _stretch(message_to_cvimage(packed))
     except (cv2.error, ImageError, ValueError, TypeError) as error:
-        raise FrameError(f"a {width}x{height} image cannot be read as {encoding}: {error}") from None
+        raise FrameError(
+            f"a {width}x{height} image cannot be read as {encoding}: {_one_line(error)}"
+        ) from None
     if image.ndim == 2:
         return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     return np.ascontiguousarray(image[..., :3])
+
+
+def _one_line(error: Exception) -> str:
+    text = error.err if isinstance(error, cv2.error) else str(error)
+    return " ".join(text.split())
 
 
 def _check_size(height: int, width: int) -> None:
@@ -138,7 +154,7 @@ def _check_size(height: int, width: int) -> None:
 
 def _bytes_per_pixel(encoding: str) -> int:
     if encoding not in ENCODINGMAP and not _GENERIC.fullmatch(encoding):
-        raise FrameError(f"encoding '{encoding}' is not supported; supported are {_SUPPORTED}")
+        raise FrameError(f"encoding {encoding!r} is not supported; supported are {_SUPPORTED}")
     _, _, dtype, channels = to_cvtype(encoding)
     return np.dtype(dtype).itemsize * channels
 
@@ -157,7 +173,11 @@ def _rows_of_planes(height: int, width: int, step: int, size: int) -> int:
 
 def _stretch(image: np.ndarray) -> np.ndarray:
     """The 0.5th to 99.5th percentile spread over 0..255; what is not finite becomes 0. Same shape, uint8."""
-    image = image.astype(np.float32)
+    with np.errstate(all="ignore"):  # pixels may hold anything
+        return _stretched(image.astype(np.float32))
+
+
+def _stretched(image: np.ndarray) -> np.ndarray:
     # A sixteenth of the pixels tells the percentiles well enough and takes a sixteenth of the time.
     sample = image[::4, ::4] if min(image.shape[:2]) >= 64 else image
     sample = sample[np.isfinite(sample)]
