@@ -38,6 +38,11 @@ NEEDS_TAPNET = pytest.mark.skipif(
     reason="tapnet is not installed (pip install --no-deps git+https://github.com/google-deepmind/tapnet)",
 )
 TRACKERS = ["lucas_kanade", pytest.param("tapir", marks=NEEDS_TAPNET)]
+# Lucas-Kanade's confidences are another thing.
+TRACKED = {
+    "tapir": ["tracker.name=tapir"],
+    "lucas_kanade": ["tracker.name=lucas_kanade", "prompting.min_confidence=0"],
+}
 FRAMES = 9
 
 
@@ -57,7 +62,7 @@ def run(segmenter: MotionSegmenter, images: list[np.ndarray]) -> list:
 
 
 def build(tracker: str, *settings: str, **how: bool) -> MotionSegmenter:
-    config = load_config("gpu", [*SMALL, f"tracker.name={tracker}", *settings])
+    config = load_config("gpu", [*SMALL, *TRACKED[tracker], *settings])
     return build_segmenter(config, random_weights=True, **how)
 
 
@@ -136,7 +141,7 @@ def test_bag_in_bag_out(make_bag, images, tmp_path, files):
     from motionseg_ros.io.bag_source import BagSource
 
     code = "from motionseg_ros.cli.main import main; main()"
-    options = [part for value in (*SMALL, *files, "tracker.name=lucas_kanade") for part in ("--set", value)]
+    options = [part for value in (*SMALL, *files, *TRACKED["lucas_kanade"]) for part in ("--set", value)]
     bag = make_bag(images=images[:5])
     command = [sys.executable, "-c", code, "segment", bag, "-o", tmp_path / "out.mcap", "--config", "gpu"]
     finished = subprocess.run([*map(str, command), *options], capture_output=True, text=True, check=False)
@@ -148,7 +153,7 @@ def test_bag_in_bag_out(make_bag, images, tmp_path, files):
 
 def test_bench_needs_no_weights(tmp_path):
     code = "from motionseg_ros.cli.main import main; main()"
-    options = [part for value in (*SMALL, "tracker.name=lucas_kanade") for part in ("--set", value)]
+    options = [part for value in (*SMALL, *TRACKED["lucas_kanade"]) for part in ("--set", value)]
     command = [sys.executable, "-c", code, "bench", "--profile", "gpu", "--random-weights", "--frames", "6"]
     command += ["--size", "160x120", "--json", str(tmp_path / "bench.json"), *options]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)

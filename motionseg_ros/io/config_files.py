@@ -24,6 +24,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
         "classifier.depth_mode": "reference",
         "masker.name": "sam2",
         "grouping.name": "prompting",
+        "prompting.min_confidence": 0.9,
     },
 }
 """What each profile changes in the defaults, by dotted option name."""

@@ -41,6 +41,7 @@ def settings(weights) -> list[str]:
         "depth.name=none",
         "semantics.name=none",
         "classifier.name=learned",
+        "prompting.min_confidence=0",
     ]
     return [*others, f"sam2.weights={weights}", "sam2.resolution=128"]
 
