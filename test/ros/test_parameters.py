@@ -145,7 +145,7 @@ def test_the_quality_of_service_of_an_output_can_be_overridden(graph: Any, run_n
     )  # fmt: skip
     (found,) = until(lambda: graph.node.get_publishers_info_by_topic("/lossy/labels"), "the publisher")
     assert found.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
-    (other,) = graph.node.get_publishers_info_by_topic("/lossy/mask")
+    (other,) = until(lambda: graph.node.get_publishers_info_by_topic("/lossy/mask"), "the other publisher")
     assert other.qos_profile.reliability == ReliabilityPolicy.RELIABLE
     assert node.end()[0] == 0
 
