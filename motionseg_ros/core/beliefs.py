@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .by_id import find
+
 # A trajectory starts as probably static, so that one classification alone makes no mover.
 PRIOR = 0.3
 # Trajectories without which their survival tells nothing.
@@ -59,21 +61,18 @@ class TrajectoryBeliefs:
 
     def follow(self, ids: np.ndarray) -> None:
         """Keep just the trajectories `ids` (N,), in this order; new ones are unknown and own nothing."""
-        order = np.argsort(self._ids)
-        at = np.searchsorted(self._ids, ids, sorter=order)
-        row = order[np.minimum(at, len(order) - 1)] if len(order) else np.zeros(len(ids), np.int64)
-        old = self._ids[row] == ids if len(order) else np.zeros(len(ids), bool)
+        known, rows = find(ids, self._ids)
 
         def carry(values: np.ndarray, new: float) -> np.ndarray:
-            return (
-                np.where(old, values[row], new).astype(values.dtype) if len(order) else np.full(len(ids), new)
-            )
+            carried = np.full(len(ids), new, values.dtype)
+            carried[known] = values[rows]
+            return carried
 
-        self._moving = carry(self._moving, PRIOR).astype(np.float32)
-        self._known = carry(self._known, False).astype(bool)
-        self._movers = carry(self._movers, False).astype(bool)
-        self._owners = carry(self._owners, 0).astype(np.int64)
-        self._under = carry(self._under, 0).astype(np.int64)
+        self._moving = carry(self._moving, PRIOR)
+        self._known = carry(self._known, False)
+        self._movers = carry(self._movers, False)
+        self._owners = carry(self._owners, 0)
+        self._under = carry(self._under, 0)
         self._ids = ids.copy()
 
     def update(self, rows: np.ndarray, probability: np.ndarray, first_window: bool = False) -> None:

@@ -22,6 +22,19 @@ class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def _device(what: str) -> Any:
+    """The option of a stage that computes with torch."""
+    return Field("auto", description=f"Where {what} runs: cpu, cuda, cuda:1, ...; auto for CUDA if there is.")
+
+
+def _precision() -> Any:
+    """The option of a stage that computes with torch."""
+    return Field("auto", description="What it computes in: auto for bfloat16 on CUDA and float32 on a CPU.")
+
+
 class ImageConfig(_Group):
     """How frames are prepared, once, for all stages."""
 
@@ -95,10 +108,8 @@ class TapirConfig(_Group):
         "",
         description="The checkpoint; empty for `bootstapir_causal` in the store of `motionseg weights`.",
     )
-    device: str = Field(
-        "auto", description="Where it runs: cpu, cuda, cuda:1, ...; auto for CUDA if there is."
-    )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
+    device: str = _device("it")
+    precision: Precision = Field(
         "auto",
         description="What the frames' features are computed in: auto for bfloat16 on CUDA; positions are float32.",
     )
@@ -142,12 +153,8 @@ class DepthConfig(_Group):
         "",
         description="The model's file; empty for `depth_anything_v2_small` in the store of `motionseg weights`.",
     )
-    device: str = Field(
-        "auto", description="Where it runs: cpu, cuda, cuda:1, ...; auto for CUDA if there is."
-    )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="What it computes in: auto for bfloat16 on CUDA and float32 on a CPU."
-    )
+    device: str = _device("it")
+    precision: Precision = _precision()
     every: int = Field(
         4, ge=1, le=64, description="Frames from one key frame to the next; between them depth is kept."
     )
@@ -180,12 +187,8 @@ class SemanticsConfig(_Group):
     weights: str = Field(
         "", description="The model's file; empty for `dinov2_base` in the store of `motionseg weights`."
     )
-    device: str = Field(
-        "auto", description="Where it runs: cpu, cuda, cuda:1, ...; auto for CUDA if there is."
-    )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="What it computes in: auto for bfloat16 on CUDA and float32 on a CPU."
-    )
+    device: str = _device("it")
+    precision: Precision = _precision()
     stride: int = Field(
         7,
         ge=7,
@@ -214,9 +217,7 @@ class ClassifierConfig(_Group):
         description="`learned`: a file of `motionseg train`, empty for the one that is shipped. `seganymo`: its "
         "checkpoint, empty for `seganymo` in the store of `motionseg weights`.",
     )
-    device: str = Field(
-        "auto", description="Where `seganymo` runs: cpu, cuda, cuda:1, ...; auto for CUDA if there is."
-    )
+    device: str = _device("`seganymo`")
     depth_mode: Literal["fixed", "reference"] = Field(
         "fixed",
         description="How `seganymo` reads depth: at the points, or saturated and elsewhere, as in its release.",
@@ -319,12 +320,8 @@ class Sam2Config(_Group):
     weights: str = Field(
         "", description="A checkpoint of that model; empty for the one in the store of `motionseg weights`."
     )
-    device: str = Field(
-        "auto", description="Where it runs: cpu, cuda, cuda:1, ...; auto for CUDA if there is."
-    )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="What it computes in: auto for bfloat16 on CUDA and float32 on a CPU."
-    )
+    device: str = _device("it")
+    precision: Precision = _precision()
     resolution: int = Field(
         1024,
         ge=128,

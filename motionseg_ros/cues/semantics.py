@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..core.by_id import find
 from ..core.types import Frame, Tracks
-from .by_id import find
 
 
 class FrameEncoder(Protocol):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.by_id import find
 from ..core.depth import DepthReading
 from ..core.types import Frame, Tracks
-from .by_id import find
 from .depth import DepthSource
 
 

@@ -59,6 +59,7 @@ class RgbdInput:
         self._depth = ImageInput(node, config.node, self._take_depth, name="depth", transport="raw")
         self._info: Any = None
         self.camera: CameraModel | None = None
+        self._waiting = self._missed = 0
         self._begin()
 
     @property
@@ -90,9 +91,9 @@ class RgbdInput:
 
     def _begin(self) -> None:
         """Empty queues; the images in them are left unpaired."""
-        if waiting := getattr(self, "_waiting", 0):
-            self._on_unpaired(waiting)
-        self._waiting = self._missed = 0
+        if self._waiting:
+            self._on_unpaired(self._waiting)
+        self._waiting = 0
         self._newest: dict[str, int] = {}
         self._images, self._depths = self._filters.SimpleFilter(), self._filters.SimpleFilter()
         self._pairs = self._filters.ApproximateTimeSynchronizer(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from motionseg_ros.cues.by_id import find
+from motionseg_ros.core.by_id import find
 
 
 @pytest.mark.parametrize(
